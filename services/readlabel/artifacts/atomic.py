@@ -1,0 +1,93 @@
+"""Files that appear whole or not at all: written under a temporary name beside the target, synced, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from readlabel.messages.errors import OutputError
+
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Give a temporary path in the target's folder; when the block ends well, it becomes the target.
+
+    When the block raises, the temporary file is removed and an earlier target stays as it was.
+
+    Raises:
+        OutputError: the folder cannot be made or written, or there is no space left.
+    """
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        _sync(temporary)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(target)
+    except OSError as error:
+        raise_output_error(target, error)
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Give a temporary folder beside the target; when the block ends well, it replaces the target whole.
+
+    Raises:
+        OutputError: the place cannot be written, or there is no space left.
+    """
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+        temporary.chmod(0o777 & ~_umask())
+        yield temporary
+        if target.exists():
+            old = temporary.with_suffix(".old")
+            target.rename(old)
+            temporary.rename(target)
+            shutil.rmtree(old)
+        else:
+            temporary.rename(target)
+    except OSError as error:
+        raise_output_error(target, error)
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a whole text file atomically (UTF-8)."""
+    with atomic_path(target) as path:
+        path.write_text(text, encoding="utf-8")
+
+
+def raise_output_error(target: Path, error: OSError) -> NoReturn:
+    """Turn an OSError met while writing `target` into an OutputError that says what to do."""
+    if error.errno in _NO_SPACE:
+        raise OutputError(f"{target}: no space left on the device; free some and run the same command again") from error
+    raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from error
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as handle:
+        os.fsync(handle.fileno())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

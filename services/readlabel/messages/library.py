@@ -1,0 +1,118 @@
+"""A sequencing library: the order of segments in a read and the pattern of each.
+
+A row of ``training_seq_orders.tsv`` says the same thing; `readlabel.tables` reads it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from readlabel.messages._base import Message
+
+PatternKind = Literal["fixed", "random", "cdna", "tail"]
+CDNA = "cDNA"
+"""The label of transcript bases, and of the flanks a simulated read is wrapped in."""
+
+_RANDOM = re.compile(r"^N([1-9][0-9]{0,4})$")
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
+_MODEL_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
+
+
+class Segment(Message):
+    """One segment of a library: a name and the pattern of its bases.
+
+    Patterns: a DNA string is a fixed motif, ``N<k>`` is k random bases (a barcode or UMI), ``NN`` is cDNA, and a
+    single ``A`` or ``T`` is a homopolymer tail of varying length.
+    """
+
+    name: str = Field(min_length=1, max_length=64, description="Label of the segment's bases.")
+    pattern: str = Field(min_length=1, max_length=10_000, description="What its bases are.")
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        if not _NAME.match(value):
+            raise ValueError(f"segment name {value!r} may hold letters, digits and _.+- only, and starts with no sign")
+        return value
+
+    @field_validator("pattern")
+    @classmethod
+    def _pattern(cls, value: str) -> str:
+        value = value.upper()
+        if value == "NN" or _RANDOM.match(value) or (value and not set(value) - set("ACGT")):
+            return value
+        raise ValueError(
+            f"pattern {value!r} is not understood: give a DNA motif of A, C, G and T, N<k> for k random bases (N16), "
+            "NN for cDNA, or A or T for a tail"
+        )
+
+    @property
+    def kind(self) -> PatternKind:
+        """Which of the four kinds of pattern this is."""
+        if self.pattern == "NN":
+            return "cdna"
+        if self.pattern in ("A", "T"):
+            return "tail"
+        return "random" if self.pattern.startswith("N") else "fixed"
+
+    @property
+    def random_length(self) -> int:
+        """Bases of a random segment (``N16`` gives 16); 0 for the other kinds."""
+        match = _RANDOM.match(self.pattern)
+        return int(match.group(1)) if match else 0
+
+
+class Library(Message):
+    """The segments of a library in 5' to 3' order.
+
+    Example:
+        >>> library = Library(
+        ...     model="mini",
+        ...     segments=(Segment(name="5p", pattern="ACGT"), Segment(name="cDNA", pattern="NN")),
+        ...     strand="fwd",
+        ... )
+        >>> library.labels
+        ('5p', 'cDNA')
+    """
+
+    model: str = Field(description="The name a model of this library goes by.")
+    segments: tuple[Segment, ...] = Field(min_length=1, max_length=200)
+    barcodes: tuple[str, ...] = Field((), description="Names of the segments that are cell barcodes.")
+    umis: tuple[str, ...] = Field((), description="Names of the segments that are UMIs.")
+    strand: Literal["fwd", "rev"] = Field(description="Strand of the transcript that a forward read shows.")
+
+    @field_validator("model")
+    @classmethod
+    def _model(cls, value: str) -> str:
+        if not _MODEL_NAME.match(value) or ".." in value:
+            raise ValueError(
+                f"model name {value!r} may hold letters, digits and _.- only (at most 100): it names folders and files"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _known_segments(self) -> Library:
+        names = {segment.name for segment in self.segments}
+        for role, given in (("barcode", self.barcodes), ("UMI", self.umis)):
+            for name in given:
+                if name not in names:
+                    raise ValueError(f"{role} {name!r} is not a segment of {self.model}: {', '.join(sorted(names))}")
+        return self
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The distinct segment names, sorted: the classes a model tells apart, in scikit-learn's order."""
+        return tuple(sorted({segment.name for segment in self.segments}))
+
+    @property
+    def num_outputs(self) -> int:
+        """Width of the network's last layer: tranquillyzer counts segments of the row, a repeated name twice."""
+        return len(self.segments)
+
+    @property
+    def has_flanks(self) -> bool:
+        """Whether simulated reads are wrapped in transcript bases: their label is cDNA, so the library must have it."""
+        return CDNA in self.labels
