@@ -1,1 +1,14 @@
-"""See the modules."""
+"""The two tables a user writes → messages. Every problem of a table is found before any is reported."""
+
+from readlabel.tables.grid import expand_grid
+from readlabel.tables.seq_orders import format_row, read_library_row, read_seq_orders
+from readlabel.tables.training_params import ParameterGrid, read_training_params
+
+__all__ = [
+    "ParameterGrid",
+    "expand_grid",
+    "format_row",
+    "read_library_row",
+    "read_seq_orders",
+    "read_training_params",
+]

@@ -1,0 +1,5 @@
+"""`python -m readlabel.cli` is `readlabel`."""
+
+from readlabel.cli import main
+
+main()

@@ -1,0 +1,77 @@
+"""One table cell's text → the value of a hyperparameter, by the type and range that `Hyperparameters` gives it."""
+
+from __future__ import annotations
+
+import typing
+from typing import Any
+
+import annotated_types
+from pydantic import TypeAdapter, ValidationError
+
+from readlabel.messages import Hyperparameters
+
+_TRUE = frozenset({"true", "t", "yes", "y", "1"})
+_FALSE = frozenset({"false", "f", "no", "n", "0"})
+
+
+def parse(name: str, text: str) -> bool | int | float | str | None:
+    """The value that `text` stands for, or None when the hyperparameter does not allow it."""
+    kind = Hyperparameters.model_fields[name].annotation
+    value = _convert(kind, text)
+    if value is None:
+        return None
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(_annotated(name))
+        validated: bool | int | float | str = adapter.validate_python(value)
+    except ValidationError:
+        return None
+    return validated
+
+
+def allowed(name: str) -> str:
+    """What a hyperparameter allows, as the end of an error message: ``a whole number from 1 to 65536``."""
+    kind = Hyperparameters.model_fields[name].annotation
+    if kind is bool:
+        return "allowed is TRUE or FALSE"
+    if typing.get_origin(kind) is typing.Literal:
+        return f"allowed is {', '.join(typing.get_args(kind))}"
+    word = "a whole number" if kind is int else "a number"
+    return f"allowed is {word} {_range(name)}"
+
+
+def _convert(kind: Any, text: str) -> bool | int | float | str | None:
+    if kind is bool:
+        lowered = text.lower()
+        return True if lowered in _TRUE else False if lowered in _FALSE else None
+    if typing.get_origin(kind) is typing.Literal:
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    if "_" in text or number != number or number in (float("inf"), float("-inf")):
+        return None
+    if kind is int:
+        # Spreadsheets write 32 as 32.0 when a column holds fractions elsewhere.
+        return int(number) if number.is_integer() else None
+    return number
+
+
+def _annotated(name: str) -> Any:
+    field = Hyperparameters.model_fields[name]
+    return typing.Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+
+
+def _range(name: str) -> str:
+    low = high = ""
+    for bound in Hyperparameters.model_fields[name].metadata:
+        if isinstance(bound, annotated_types.Ge):
+            low = f"from {bound.ge}"
+        elif isinstance(bound, annotated_types.Gt):
+            low = f"above {bound.gt}"
+        elif isinstance(bound, annotated_types.Le):
+            high = f"to {bound.le}"
+        elif isinstance(bound, annotated_types.Lt):
+            high = f"below {bound.lt}"
+    joint = " " if low.startswith("from") and high.startswith("to") else ", "
+    return joint.join(part for part in (low, high) if part)

@@ -1,0 +1,53 @@
+"""The two tables → the grid: every combination of the asked-for models, with its place in the order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from readlabel.messages import Grid, GridEntry, GridPoint, InputError, Library, Problem, TrainingOptions
+from readlabel.tables.seq_orders import read_seq_orders
+from readlabel.tables.training_params import ParameterGrid, read_training_params
+
+ALL = "all"
+
+
+def expand_grid(params: Path, seq_orders: Path, models: Sequence[str], options: TrainingOptions) -> Grid:
+    """Expand both tables.
+
+    Args:
+        params: ``training_params.tsv``.
+        seq_orders: ``training_seq_orders.tsv``.
+        models: model names; ``all`` alone stands for every column of `params`.
+        options: what all combinations share, the seed above all.
+
+    Raises:
+        InputError: with every problem of both tables.
+    """
+    problems: list[Problem] = []
+    grids: list[ParameterGrid] = []
+    libraries: dict[str, Library] = {}
+    repeated = sorted({name for name in models if list(models).count(name) > 1})
+    problems += [Problem("model names", f"{name!r} is given twice") for name in repeated]
+    try:
+        grids = read_training_params(params, None if list(models) == [ALL] else models)
+    except InputError as error:
+        problems += error.problems
+    try:
+        libraries = read_seq_orders(seq_orders, [grid.model for grid in grids] if list(models) == [ALL] else models)
+    except InputError as error:
+        problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return Grid(
+        entries=tuple(
+            GridEntry(
+                model=grid.model,
+                index=index,
+                point=GridPoint(hyperparameters=hyperparameters, library=libraries[grid.model], options=options),
+                varying=grid.varying,
+            )
+            for grid in grids
+            for index, hyperparameters in enumerate(grid.combinations())
+        )
+    )

@@ -1,0 +1,129 @@
+"""``training_seq_orders.tsv`` → `Library`, a row a model.
+
+Columns, without a header: model, segment order, patterns, barcodes, UMIs, strand. The comma lists may be quoted.
+Format: tranquillyzer v0.2.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from readlabel.messages import InputError, Library, Problem, Segment
+from readlabel.tables._cells import Row, read_rows, split_list
+
+COLUMNS = ("model", "segment order", "patterns", "barcodes", "UMIs", "strand")
+_STRANDS = ("fwd", "rev")
+
+
+def read_seq_orders(path: Path, models: Collection[str] | None = None) -> dict[str, Library]:
+    """Read the libraries of the asked-for models (None: all), by model name, in file order.
+
+    Raises:
+        InputError: with every problem of the rows asked for and every model that has no row; rows of other models
+            may be anything, since people share one table.
+    """
+    libraries: dict[str, Library] = {}
+    lines: dict[str, int] = {}
+    problems: list[Problem] = []
+    found_models = []
+    for row in read_rows(path):
+        where = f"{path}, line {row.line}"
+        found_models.append(row.cells[0])
+        if models is not None and row.cells[0] not in models:
+            continue
+        if len(row.cells) != len(COLUMNS):
+            wanted = ", ".join(COLUMNS)
+            problems.append(
+                Problem(where, f"has {len(row.cells)} tab-separated columns; {len(COLUMNS)} are needed: {wanted}")
+            )
+            continue
+        model = row.cells[0]
+        if model in lines:
+            problems.append(Problem(where, f"model {model!r} has a row already, on line {lines[model]}; keep one"))
+            continue
+        lines[model] = row.line
+        library, found = _library(row, where)
+        problems.extend(found)
+        if library is not None:
+            libraries[model] = library
+    problems += [
+        Problem(str(path), f"has no row for model {name!r}; it has {', '.join(found_models)}")
+        for name in models or ()
+        if name not in found_models
+    ]
+    if problems:
+        raise InputError(problems)
+    return libraries
+
+
+def read_library_row(path: Path, model: str) -> Library:
+    """Read one model's library.
+
+    Raises:
+        InputError: the row has problems, or there is none; the message lists the models there are.
+    """
+    return read_seq_orders(path, [model])[model]
+
+
+def format_row(library: Library, model: str | None = None) -> str:
+    """The library's row as tranquillyzer writes it, without a line end."""
+    order = ",".join(segment.name for segment in library.segments)
+    patterns = ",".join(segment.pattern for segment in library.segments)
+    lists = [f'"{order}"', f'"{patterns}"', ",".join(library.barcodes), ",".join(library.umis)]
+    return "\t".join([model or library.model, *lists, library.strand])
+
+
+def _library(row: Row, where: str) -> tuple[Library | None, list[Problem]]:
+    model, order, patterns, barcodes, umis, strand = row.cells
+    problems = [
+        Problem(where, f"column {name}: is empty")
+        for name, cell in zip(COLUMNS, row.cells, strict=True)
+        if not cell and name not in ("barcodes", "UMIs")
+    ]
+    if strand and strand not in _STRANDS:
+        problems.append(Problem(where, f"column strand: {strand!r} is not allowed; write fwd or rev"))
+    names, motifs = split_list(order), split_list(patterns)
+    if order and patterns and len(names) != len(motifs):
+        problems.append(
+            Problem(
+                where, f"{len(names)} segments ({order}) but {len(motifs)} patterns ({patterns}): one each is needed"
+            )
+        )
+    if problems:
+        return None, problems
+    segments = []
+    for number, (name, motif) in enumerate(zip(names, motifs, strict=True), 1):
+        try:
+            segments.append(Segment(name=name, pattern=motif))
+        except ValidationError as error:
+            problems.extend(Problem(where, f"segment {number}: {text}") for text in _texts(error))
+    if problems:
+        return None, problems
+    try:
+        return (
+            Library.model_validate(
+                {
+                    "model": model,
+                    "segments": tuple(segments),
+                    "barcodes": tuple(split_list(barcodes)) if barcodes else (),
+                    "umis": tuple(split_list(umis)) if umis else (),
+                    "strand": strand,
+                }
+            ),
+            [],
+        )
+    except ValidationError as error:
+        return None, [Problem(where, text) for text in _texts(error)]
+
+
+def _texts(error: ValidationError) -> list[str]:
+    """Pydantic's findings without its own prefix, so that they read as sentences."""
+    texts = []
+    for finding in error.errors(include_url=False):
+        field = ".".join(str(part) for part in finding["loc"])
+        text = finding["msg"].removeprefix("Value error, ")
+        texts.append(text if finding["type"] == "value_error" else f"{field}: {text}")
+    return texts

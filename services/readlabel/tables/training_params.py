@@ -1,0 +1,127 @@
+"""``training_params.tsv`` → the combinations of each model.
+
+Rows are hyperparameters, columns are models, and a comma list in a cell multiplies that model's grid. Every cell of
+every asked-for model is checked before anything is returned, and all problems come at once.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from readlabel.messages import OPTIONAL_ROWS, Hyperparameters, InputError, Problem
+from readlabel.tables._cells import read_rows, split_list
+from readlabel.tables._values import allowed, parse
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class ParameterGrid:
+    """One model's grid: the values of each hyperparameter, in the table's row order."""
+
+    model: str
+    values: tuple[tuple[str, tuple[Value, ...]], ...]
+
+    @property
+    def varying(self) -> tuple[str, ...]:
+        """The hyperparameters with more than one value, in row order."""
+        return tuple(name for name, values in self.values if len(values) > 1)
+
+    def combinations(self) -> list[Hyperparameters]:
+        """Every combination; the last row varies fastest, as in tranquillyzer."""
+        names = [name for name, _ in self.values]
+        return [
+            Hyperparameters.model_validate(dict(zip(names, point, strict=True)))
+            for point in itertools.product(*(values for _, values in self.values))
+        ]
+
+
+def read_training_params(path: Path, models: Sequence[str] | None = None) -> list[ParameterGrid]:
+    """Read the grids of the asked-for models (None: all), in that order.
+
+    Raises:
+        InputError: with every problem: unknown, missing or repeated rows and models, and every value that is empty,
+            of the wrong type, out of range, or repeated within its list.
+    """
+    header, *rows = read_rows(path)
+    columns = header.cells[1:]
+    problems = _header_problems(path, header.cells)
+    known = [name for name in columns if name]
+    asked = list(known if models is None else models)
+    problems += [
+        Problem(str(path), f"has no column for model {name!r}; it has {', '.join(known) or 'none'}")
+        for name in asked
+        if name not in known
+    ]
+    seen: dict[str, int] = {}
+    cells: dict[str, dict[str, tuple[Value, ...]]] = {name: {} for name in asked}
+    for row in rows:
+        name, where = row.cells[0], f"{path}, line {row.line}"
+        if name not in Hyperparameters.model_fields:
+            problems.append(
+                Problem(where, f"row {name!r} is no hyperparameter; they are {', '.join(Hyperparameters.model_fields)}")
+            )
+            continue
+        if name in seen:
+            problems.append(Problem(where, f"row {name!r} stands on line {seen[name]} already; keep one"))
+            continue
+        seen[name] = row.line
+        if len(row.cells) > len(header.cells):
+            problems.append(
+                Problem(where, f"row {name!r} has {len(row.cells)} columns, the header {len(header.cells)}")
+            )
+        for model in asked:
+            if model in known:
+                index = columns.index(model) + 1
+                cell = row.cells[index] if index < len(row.cells) else ""
+                values, found = _cell(f"{where}, row {name}, column {model}", name, cell)
+                problems.extend(found)
+                cells[model][name] = values
+    missing = [name for name in Hyperparameters.model_fields if name not in seen and name not in OPTIONAL_ROWS]
+    problems += [
+        Problem(str(path), f"row {name!r} is missing; {allowed(name)} (usual: {_usual(name)})") for name in missing
+    ]
+    if problems:
+        raise InputError(problems)
+    return [ParameterGrid(model, tuple((name, cells[model][name]) for name in seen)) for model in asked]
+
+
+def _header_problems(path: Path, header: tuple[str, ...]) -> list[Problem]:
+    problems = []
+    if header[0] != "parameter":
+        problems.append(Problem(f"{path}, line 1", f"the first column is headed {header[0]!r}; it must be 'parameter'"))
+    if len(header) < 2:
+        problems.append(Problem(f"{path}, line 1", "no model has a column; the table is separated by tabs"))
+    for number, name in enumerate(header[1:], 2):
+        if not name:
+            problems.append(Problem(f"{path}, line 1", f"column {number} has no model name"))
+    for name, count in Counter(name for name in header[1:] if name).items():
+        if count > 1:
+            problems.append(Problem(f"{path}, line 1", f"model {name!r} has {count} columns; keep one"))
+    return problems
+
+
+def _cell(where: str, name: str, cell: str) -> tuple[tuple[Value, ...], list[Problem]]:
+    if not cell:
+        return (), [Problem(where, f"is empty; {allowed(name)}")]
+    values: list[Value] = []
+    problems = []
+    for text in split_list(cell):
+        value = parse(name, text)
+        if value is None:
+            shown = repr(text) if text else "an empty value in a comma list"
+            problems.append(Problem(where, f"{shown} is not allowed; {allowed(name)}"))
+        elif value in values:
+            problems.append(Problem(where, f"{text!r} is repeated in {cell!r}; every combination is trained once"))
+        else:
+            values.append(value)
+    return tuple(values), problems
+
+
+def _usual(name: str) -> str:
+    default = Hyperparameters.model_fields[name].default
+    return str(default).upper() if isinstance(default, bool) else str(default)
