@@ -73,5 +73,8 @@ def _range(name: str) -> str:
             high = f"to {bound.le}"
         elif isinstance(bound, annotated_types.Lt):
             high = f"below {bound.lt}"
-    joint = " " if low.startswith("from") and high.startswith("to") else ", "
-    return joint.join(part for part in (low, high) if part)
+    if low.startswith("above") and high.startswith("to"):
+        high = f"and at most {high.removeprefix('to ')}"
+    elif low.startswith("from") and high.startswith("below"):
+        high = f"to {high}"
+    return f"{low} {high}".strip()

@@ -1,0 +1,55 @@
+# readlabel: set-up, checks and proofs. `make help` lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+OUTDIR ?= results
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup run test lint format test-extras clean lock stubs
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F '\t' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Install everything into .venv, from the lock file
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "error: Python 3.11 is needed (tensorflow-addons has no later one); found $$($(PYTHON) --version). Try: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: $(STAMP) ## Train the demonstration grid; the report lands in results/
+	./nextflow run . -profile demo --outdir $(OUTDIR)
+
+test: $(STAMP) ## Every test: unit, service over real sockets, pipeline under real Nextflow
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(STAMP) ## ruff, mypy, import-linter, buf and the strict Nextflow parser
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/buf.py
+	tools/nf-lint/lint main.nf nextflow.config conf modules
+
+format: $(STAMP) ## Format the Python code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test-extras: $(STAMP) ## Import each room with its own extra alone, in an environment of its own
+	$(BIN)/python tools/check_extras.py
+
+stubs: $(STAMP) ## Generate services/readlabel/v1 from proto/
+	$(BIN)/python tools/generate_stubs.py
+
+lock: $(STAMP) ## Resolve the lock file anew
+	$(BIN)/python -m pip install --quiet --target build/uv uv
+	PYTHONPATH=build/uv build/uv/bin/uv pip compile pyproject.toml --extra trainer --extra dev --generate-hashes --python-version 3.11 --no-header --no-annotate --upgrade --output-file requirements.lock
+
+clean: ## Remove what was built; results/ stays
+	rm -rf $(VENV) build work .nextflow .nextflow.log*

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from readlabel.artifacts.atomic import atomic_folder, atomic_path, write_text
+from readlabel.artifacts.digest import file_ref
+from readlabel.messages import InputError, OutputError
+
+
+def test_a_writer_that_fails_leaves_the_earlier_file_and_no_rest(tmp_path: Path) -> None:
+    target = tmp_path / "metrics.json"
+    write_text(target, "old")
+    with pytest.raises(ValueError, match="halfway"), atomic_path(target) as path:
+        path.write_text("ne")
+        raise ValueError("halfway")
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_replaces_the_earlier_one_whole(tmp_path: Path) -> None:
+    target = tmp_path / "variant"
+    for name in ("first", "second"):
+        with atomic_folder(target) as folder:
+            (folder / name).write_text(name)
+    assert [path.name for path in target.iterdir()] == ["second"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_that_fails_leaves_the_earlier_one(tmp_path: Path) -> None:
+    target = tmp_path / "variant"
+    with atomic_folder(target) as folder:
+        (folder / "first").touch()
+    with pytest.raises(ValueError, match="halfway"), atomic_folder(target) as folder:
+        (folder / "second").touch()
+        raise ValueError("halfway")
+    assert [path.name for path in target.iterdir()] == ["first"]
+
+
+def test_a_file_in_the_way_of_a_folder_is_an_output_error(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file")
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_text(tmp_path / "results" / "x.json", "{}")
+
+
+def test_a_full_disk_says_so_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="no space left"), atomic_path(tmp_path / "big"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_file_has_the_mode_a_plain_one_would_have(tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.touch()
+    write_text(tmp_path / "ours", "")
+    assert (tmp_path / "ours").stat().st_mode == plain.stat().st_mode
+
+
+def test_a_file_is_named_by_its_content(tmp_path: Path) -> None:
+    path = tmp_path / "reads"
+    path.write_bytes(b"abc")
+    assert file_ref(path).sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert file_ref(path).size_bytes == 3
+    with pytest.raises(InputError, match="absent: cannot be read"):
+        file_ref(tmp_path / "absent")

@@ -1,0 +1,32 @@
+"""Fixtures that several rooms' tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from readlabel.messages import Library, Segment
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PATTERNS_3P = {
+    "5p": "TCTACACGACGCTCTTCCGATCT",
+    "CBC": "N16",
+    "UMI": "N12",
+    "polyT": "T",
+    "cDNA": "NN",
+    "3p": "CCCATGTACTCTGCGTTGATACCACTGCTT",
+}
+
+
+@pytest.fixture
+def library_3p() -> Library:
+    """10x 3' libraries on Nanopore, as tranquillyzer's table has them."""
+    return Library(
+        model="10x3p_sc_ont",
+        segments=tuple(Segment(name=name, pattern=pattern) for name, pattern in PATTERNS_3P.items()),
+        barcodes=("CBC",),
+        umis=("UMI",),
+        strand="rev",
+    )

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from readlabel.messages import InputError, Library
+from readlabel.tables import format_row, read_library_row, read_seq_orders
+
+ROW_3P = (
+    '10x3p_sc_ont\t"5p,CBC,UMI,polyT,cDNA,3p"\t'
+    '"TCTACACGACGCTCTTCCGATCT,N16,N12,T,NN,CCCATGTACTCTGCGTTGATACCACTGCTT"\tCBC\tUMI\trev'
+)
+
+
+def problems_of(path: Path, content: str) -> str:
+    path.write_text(content)
+    with pytest.raises(InputError) as caught:
+        read_seq_orders(path)
+    return str(caught.value)
+
+
+def test_tranquillyzers_row_is_read(tmp_path: Path, library_3p: Library) -> None:
+    path = tmp_path / "s.tsv"
+    path.write_text(ROW_3P + "\n")
+    assert read_seq_orders(path) == {"10x3p_sc_ont": library_3p}
+    assert library_3p.labels == ("3p", "5p", "CBC", "UMI", "cDNA", "polyT")
+
+
+def test_a_row_is_written_as_it_was_read(library_3p: Library) -> None:
+    assert format_row(library_3p) == ROW_3P
+
+
+def test_unquoted_cells_windows_ends_and_lower_case_motifs_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "s.tsv"
+    path.write_bytes(b"\xef\xbb\xbfmine\t a, cDNA \tacgt,NN\t\t\tfwd\r\n")
+    library = read_library_row(path, "mine")
+    assert [(s.name, s.pattern, s.kind) for s in library.segments] == [("a", "ACGT", "fixed"), ("cDNA", "NN", "cdna")]
+    assert library.barcodes == ()
+
+
+def test_a_repeated_segment_name_is_one_label_and_two_outputs(tmp_path: Path) -> None:
+    path = tmp_path / "s.tsv"
+    path.write_text("twice\tad,BC,BC,cDNA\tACGT,N8,N8,NN\tBC\t\tfwd\n")
+    library = read_library_row(path, "twice")
+    assert library.labels == ("BC", "ad", "cDNA")
+    assert library.num_outputs == 4
+
+
+def test_all_problems_of_a_table_come_at_once(tmp_path: Path) -> None:
+    text = problems_of(
+        tmp_path / "s.tsv",
+        "a\tx,y\tACGT\t\t\tfwd\n"  # one pattern too few
+        "b\tx,y\tACGU,N0\tz\t\tfwd\n"  # malformed patterns
+        "c\tx\tACGT\tz\t\tsideways\n"
+        "d\tx\tACGT\tz\t\tfwd\n"  # barcode that is no segment
+        "e\tx\n"
+        "a\tx\tACGT\t\t\tfwd\n"
+        "../f\tx\tACGT\t\t\tfwd\n",
+    )
+    for expected in (
+        "line 1: 2 segments (x,y) but 1 patterns (ACGT)",
+        "line 2: segment 1: pattern 'ACGU' is not understood: give a DNA motif",
+        "line 2: segment 2: pattern 'N0' is not understood",
+        "line 3: column strand: 'sideways' is not allowed; write fwd or rev",
+        "line 4: barcode 'z' is not a segment of d: x",
+        "line 5: has 2 tab-separated columns; 6 are needed",
+        "line 6: model 'a' has a row already, on line 1",
+        "line 7: model name '../f' may hold letters",
+    ):
+        assert expected in text
+
+
+def test_an_unknown_model_lists_the_known_ones(tmp_path: Path) -> None:
+    path = tmp_path / "s.tsv"
+    path.write_text(ROW_3P)
+    with pytest.raises(InputError, match="has no row for model 'mylib'; it has 10x3p_sc_ont"):
+        read_library_row(path, "mylib")
+
+
+def test_rows_of_other_models_may_be_anything(tmp_path: Path) -> None:
+    path = tmp_path / "s.tsv"
+    path.write_text(f"odd\tRN\t?\t\t\tboth\n{ROW_3P}\n")
+    assert read_library_row(path, "10x3p_sc_ont").strand == "rev"
