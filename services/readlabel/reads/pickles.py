@@ -1,0 +1,202 @@
+"""tranquillyzer's pickles: reads, labels, label binarizers. Nothing in a pickle is ever run (see `_unpickler`).
+
+``reads.pkl`` is a list of str, ``labels.pkl`` a list of lists of str with one label a base, ``*_lbl_bin.pkl`` a
+scikit-learn LabelBinarizer. Pickles enter and labelled reads leave; and back.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from readlabel.artifacts.atomic import atomic_path
+from readlabel.messages import InputError, Library, Problem
+from readlabel.reads._unpickler import BinarizerRecord, load_inert, plain
+from readlabel.reads.labelled import KINDS, STRANDS, LabelledReads, runs
+from readlabel.reads.tokens import letters_of, tokenize
+
+READS_NAME = "reads.pkl"
+LABELS_NAME = "labels.pkl"
+MAX_PROBLEMS = 20
+"""Faulty reads named in one error; more would bury the message."""
+
+
+def load_pair(reads_pkl: Path, labels_pkl: Path, library: Library) -> LabelledReads:
+    """Load a pair as tranquillyzer's simulate-data writes it.
+
+    Neighbours 2i and 2i + 1 share a pair number: there a read and its reverse complement are neighbours.
+
+    Args:
+        reads_pkl: list of str.
+        labels_pkl: list of lists of str; numpy arrays of str serve for either list too.
+        library: knows the labels.
+
+    Raises:
+        InputError: a pickle holds anything but lists, strings and numpy arrays; the numbers of reads and of labels
+            differ; a read is empty, holds a letter that is no nucleotide or has a label the library lacks.
+    """
+    sequences = _strings(load_inert(reads_pkl), reads_pkl)
+    label_lists = plain(load_inert(labels_pkl), labels_pkl)
+    if not isinstance(label_lists, list):
+        raise InputError(f"{labels_pkl}: holds no list of label lists")
+    if not sequences:
+        raise InputError(f"{reads_pkl}: holds no reads")
+    if len(sequences) != len(label_lists):
+        raise InputError(
+            f"{reads_pkl} holds {len(sequences)} reads and {labels_pkl} the labels of {len(label_lists)}; "
+            "a pair has equal numbers"
+        )
+    code_of = {name: code for code, name in enumerate(library.labels)}
+    tokens: list[NDArray[np.uint8]] = []
+    labels: list[NDArray[np.uint8]] = []
+    problems: list[Problem] = []
+    for index, (sequence, names) in enumerate(zip(sequences, label_lists, strict=True)):
+        try:
+            tokens.append(tokenize(sequence, f"{index} of {reads_pkl}"))
+            labels.append(_codes(plain(names, labels_pkl), code_of, index, len(sequence), labels_pkl))
+        except InputError as error:
+            problems += error.problems
+            if len(problems) >= MAX_PROBLEMS:
+                break
+    if problems:
+        raise InputError(problems)
+    return _imported(library, tokens, labels)
+
+
+def write_pair(folder: Path, batches: Iterable[LabelledReads]) -> tuple[Path, Path]:
+    """Write ``reads.pkl`` and ``labels.pkl`` as tranquillyzer's train-model reads them, in memory bounded by a batch.
+
+    Returns:
+        The two paths.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
+    paths = folder / READS_NAME, folder / LABELS_NAME
+    with (
+        atomic_path(paths[0]) as reads_path,
+        atomic_path(paths[1]) as labels_path,
+        reads_path.open("wb") as reads_file,
+        labels_path.open("wb") as labels_file,
+    ):
+        writer = PairWriter(reads_file, labels_file)
+        for batch in batches:
+            writer.add(batch)
+        writer.close()
+    return paths
+
+
+class PairWriter:
+    """Writes the pickle program of both lists opcode by opcode, so that no list of all labels ever exists.
+
+    The label names come first and are memoized; then a label costs two bytes (BINGET and its index), which numpy lays
+    out for a whole read at once.
+    """
+
+    def __init__(self, reads_file: IO[bytes], labels_file: IO[bytes]) -> None:
+        self._reads_file = reads_file
+        self._labels_file = labels_file
+        self._label_names: tuple[str, ...] = ()
+        self._reads_file.write(pickle.PROTO + b"\x04" + pickle.EMPTY_LIST)
+        self._labels_file.write(pickle.PROTO + b"\x04")
+
+    def add(self, reads: LabelledReads) -> None:
+        """Append reads; all batches have the same label names."""
+        if not self._label_names:
+            self._label_names = reads.label_names
+            for name in reads.label_names:
+                self._labels_file.write(_string_opcodes(name.encode()) + pickle.MEMOIZE + pickle.POP)
+            self._labels_file.write(pickle.EMPTY_LIST)
+        letters = letters_of(reads.tokens)
+        gets = np.empty((reads.num_bases, 2), np.uint8)
+        gets[:, 0] = pickle.BINGET[0]
+        gets[:, 1] = reads.labels
+        flat = gets.reshape(-1).data
+        bounds = reads.offsets.tolist()
+        for start, end in pairwise(bounds):
+            self._reads_file.write(_string_opcodes(letters[start:end]) + pickle.APPEND)
+            self._labels_file.write(pickle.EMPTY_LIST + pickle.MARK)
+            self._labels_file.write(flat[2 * start : 2 * end])
+            self._labels_file.write(pickle.APPENDS + pickle.APPEND)
+
+    def close(self) -> None:
+        """End both programs; the files stay open."""
+        if not self._label_names:
+            self._labels_file.write(pickle.EMPTY_LIST)
+        self._reads_file.write(pickle.STOP)
+        self._labels_file.write(pickle.STOP)
+
+
+def load_label_binarizer(path: Path) -> tuple[str, ...]:
+    """The classes of a pickled scikit-learn LabelBinarizer, in its order; scikit-learn itself is not involved.
+
+    Raises:
+        InputError: the file holds anything else.
+    """
+    record = load_inert(path, binarizer=True)
+    if not isinstance(record, BinarizerRecord) or not isinstance(record.state, dict):
+        raise InputError(f"{path}: holds no fitted LabelBinarizer")
+    classes = _strings(record.state.get("classes_"), path)
+    if not classes or len(set(classes)) != len(classes):
+        raise InputError(f"{path}: its classes_ are empty or repeat a label")
+    return tuple(classes)
+
+
+def _strings(value: Any, path: Path) -> list[str]:
+    """A list of str from a list or a one-dimensional array of str."""
+    value = plain(value, path)
+    items = value.tolist() if isinstance(value, np.ndarray) and value.ndim == 1 else value
+    if not isinstance(items, list):
+        raise InputError(f"{path}: holds no list of strings")
+    for index, item in enumerate(items):
+        if not isinstance(item, str):
+            raise InputError(f"{path}: item {index} is no string")
+    return items
+
+
+def _codes(names: Any, code_of: dict[str, int], index: int, num_bases: int, path: Path) -> NDArray[np.uint8]:
+    """Label indices of one read."""
+    where = f"read {index} of {path}"
+    if isinstance(names, np.ndarray):
+        names = names.tolist()
+    if not isinstance(names, list):
+        raise InputError(f"{where}: its labels are no list")
+    if len(names) != num_bases:
+        raise InputError(f"{where}: it has {num_bases} bases and {len(names)} labels; there is one label a base")
+    try:
+        return np.frombuffer(bytes(map(code_of.__getitem__, names)), np.uint8)
+    except (KeyError, TypeError):
+        strange = next(name for name in names if not isinstance(name, str) or name not in code_of)
+        raise InputError(f"{where}: label {strange!r:.80} is none of the library's: {', '.join(code_of)}") from None
+
+
+def _imported(library: Library, tokens: list[NDArray[np.uint8]], labels: list[NDArray[np.uint8]]) -> LabelledReads:
+    count = len(tokens)
+    offsets = np.concatenate([[0], np.cumsum([len(read) for read in tokens])]).astype(np.int64)
+    flat_labels = np.concatenate(labels)
+    return LabelledReads(
+        label_names=library.labels,
+        offsets=offsets,
+        tokens=np.concatenate(tokens),
+        labels=flat_labels,
+        read_ids=np.array([f"imported-{index}" for index in range(count)]),
+        pair=np.arange(count) // 2,
+        kind=np.full(count, KINDS.index("imported"), np.uint8),
+        strand=np.full(count, STRANDS.index("."), np.uint8),
+        segments=runs(offsets, flat_labels),
+        transcript=np.full(count, None, object),
+    )
+
+
+def _string_opcodes(text: bytes) -> bytes:
+    """Opcodes that push a str."""
+    if len(text) < 256:
+        return pickle.SHORT_BINUNICODE + bytes([len(text)]) + text
+    return pickle.BINUNICODE + struct.pack("<I", len(text)) + text
