@@ -24,7 +24,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
             packed = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
             raw.seek(0)
             with gzip.open(raw) if packed else raw as file:
-                for number, line in enumerate(file, 1):  # noqa: B007 - the error below names the last line read
+                for number, line in enumerate(file, 1):
                     yield number, line.rstrip(b"\r\n")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{path}, after line {number}: the gzip file is cut short or damaged: {error}") from error

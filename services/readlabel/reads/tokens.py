@@ -38,7 +38,7 @@ _TO_TOKENS = TOKEN_OF.tobytes()
 _TO_LETTERS = _LETTERS + bytes(256 - len(_LETTERS))
 
 
-def tokens_of_bytes(letters: bytes | memoryview) -> NDArray[np.uint8]:
+def tokens_of_bytes(letters: bytes | bytearray | memoryview) -> NDArray[np.uint8]:
     """Tokens of ASCII letters, 0 where a byte is no nucleotide letter. Read-only, shape (len(letters),)."""
     # bytes.translate is about ten times as fast as indexing a table with numpy.
     return np.frombuffer(bytes(letters).translate(_TO_TOKENS), np.uint8)
