@@ -1,0 +1,1 @@
+"""Generated stubs of the public API; `python tools/generate_stubs.py` makes them from proto/."""
