@@ -1,0 +1,50 @@
+"""`readlabel export`: a run's folder → the variant as tranquillyzer lays it out, or as its annotation wants it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from readlabel.messages import InputError
+from readlabel.report.export import DEFAULT_PLOT_READS, export
+from readlabel.report.folders import open_folder
+from readlabel.report.install import install
+
+
+def main(
+    run: Annotated[Path, typer.Option(help="A run's folder, or a variant that was exported before.")],
+    out: Annotated[Path | None, typer.Option(help="Lay the variant out in this folder: OUT/<name>/.")] = None,
+    name: Annotated[str | None, typer.Option(help="The variant's name, <model>_<i>.")] = None,
+    validation: Annotated[Path | None, typer.Option(help="The validation reads (Parquet), to draw some.")] = None,
+    num_plot_reads: Annotated[int, typer.Option(min=1, help="Reads to draw, from the first on.")] = DEFAULT_PLOT_READS,
+    install_into: Annotated[
+        Path | None,
+        typer.Option("--install", help="Write the model and its seq_orders.tsv row for tranquillyzer here."),
+    ] = None,
+    install_name: Annotated[
+        str | None, typer.Option(help="The model's name in tranquillyzer; by default the library's.")
+    ] = None,
+) -> None:
+    """Lay a run out as tranquillyzer does, with drawings of its validation reads.
+
+    With --install, write the variant as tranquillyzer's annotation command wants it: model files named after the
+    model, and its row in seq_orders.tsv, where the rows of other models stay as they are.
+
+    \b
+    Examples:
+      readlabel export --run run/ --validation validation.parquet --name mylib_0 --out results/mylib
+      readlabel export --run results/mylib/mylib_0 --install tranquillyzer/models
+    """
+    if out is None and install_into is None:
+        raise InputError("nothing to do: give --out to lay the variant out, --install to hand it to tranquillyzer")
+    folder = open_folder(run)
+    if out is not None:
+        variant = name or folder.variant
+        if variant is None:
+            raise InputError("--name: give the variant's name, <model>_<i>; a run's folder does not know it")
+        print(export(folder, variant, out, validation, num_plot_reads))
+    if install_into is not None:
+        for path in install(folder, install_into, install_name):
+            print(path)
