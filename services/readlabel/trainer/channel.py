@@ -1,0 +1,153 @@
+"""A worker's two streams: orders come in on standard input, events go out on what was standard output.
+
+Libraries print, TensorFlow from C++ too. So the first thing a worker does is to keep standard output for events under
+another file descriptor and to point descriptor 1 at standard error: nothing else can write between two events.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from enum import Enum
+from queue import SimpleQueue
+from types import FrameType
+from typing import BinaryIO, TextIO
+
+from pydantic import ValidationError
+
+from readlabel.messages import ORDER, CancelOrder, InputError, Message, StopOrder, TrainOrder
+from readlabel.trainer.failures import Interrupted
+
+
+class Request(Enum):
+    """Who asked a run to end early."""
+
+    CANCEL = "cancel"
+    STOP = "stop"
+    PARENT_GONE = "parent gone"
+    INTERRUPT = "interrupt"
+    TERMINATE = "terminate"
+
+    @property
+    def exit_status(self) -> int:
+        """Status of a worker that ends for this: 128 + the signal's number as shells have it, else 0."""
+        return {Request.INTERRUPT: 128 + signal.SIGINT, Request.TERMINATE: 128 + signal.SIGTERM}.get(self, 0)
+
+
+class Events:
+    """Writes events, one JSON object a line, each flushed at once. Any thread may send.
+
+    Args:
+        stream: where the lines go.
+        on_lost: called once when nobody reads them any more.
+    """
+
+    def __init__(self, stream: TextIO, control: Control) -> None:
+        self._stream = stream
+        self._control = control
+        self._lock = threading.Lock()
+
+    def send(self, event: Message) -> None:
+        """Send one event. When its reader is gone, the run is asked to stop."""
+        with self._lock:
+            try:
+                self._stream.write(event.model_dump_json() + "\n")
+                self._stream.flush()
+            except (BrokenPipeError, ValueError):
+                self._control.ask(Request.PARENT_GONE)
+
+
+class Control:
+    """What the world wants of a running worker. Asked by threads and signals, looked at between steps."""
+
+    def __init__(self) -> None:
+        self._request: Request | None = None
+        self._asked = threading.Event()
+        self._orders: SimpleQueue[TrainOrder | None] = SimpleQueue()
+
+    @property
+    def request(self) -> Request | None:
+        """What was asked first, if anything was."""
+        return self._request
+
+    def ask(self, request: Request) -> None:
+        """Ask the run to end early; the first one to ask is heard. Safe within a signal handler."""
+        if self._request is None:
+            self._request = request
+        self._asked.set()
+        self._orders.put(None)
+
+    def check(self) -> None:
+        """Pass when the run may go on.
+
+        Raises:
+            Interrupted: somebody asked it to end early.
+        """
+        if self._request is not None:
+            raise Interrupted(cancelled=self._request is Request.CANCEL)
+
+    def wait(self, seconds: float) -> None:
+        """Wait for that long or until somebody asks, and `check`."""
+        self._asked.wait(seconds)
+        self.check()
+
+    def next_order(self) -> TrainOrder | None:
+        """Wait for the order to train; None when the worker was asked to end before it had one."""
+        return self._orders.get()
+
+    def listen(self, stream: BinaryIO) -> None:
+        """Take orders from `stream` in a thread of its own until it ends.
+
+        A line that is no order ends the worker as if its parent were gone: the two no longer speak one language.
+        """
+        threading.Thread(target=self._read, args=(stream,), name="orders", daemon=True).start()
+
+    def take_signals(self) -> None:
+        """SIGTERM and Ctrl-C ask for an early end from now on."""
+
+        def handle(number: int, _frame: FrameType | None) -> None:
+            self.ask(Request.TERMINATE if number == signal.SIGTERM else Request.INTERRUPT)
+
+        signal.signal(signal.SIGTERM, handle)
+        signal.signal(signal.SIGINT, handle)
+
+    def _read(self, stream: BinaryIO) -> None:
+        for line in stream:
+            if not line.strip():
+                continue
+            try:
+                order = parse_order(line, "standard input")
+            except InputError as error:
+                print(f"error: {error}", file=sys.stderr, flush=True)
+                break
+            match order:
+                case CancelOrder():
+                    self.ask(Request.CANCEL)
+                case StopOrder():
+                    self.ask(Request.STOP)
+                case TrainOrder():
+                    self._orders.put(order)
+        self.ask(Request.PARENT_GONE)
+
+
+def take_standard_output() -> TextIO:
+    """Keep standard output for events and send everything else that is printed to standard error."""
+    sys.stdout.flush()
+    stream = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
+    os.dup2(2, 1)
+    return stream
+
+
+def parse_order(text: bytes | str, where: str) -> TrainOrder | CancelOrder | StopOrder:
+    """Read one order.
+
+    Raises:
+        InputError: the text is none; says what is wrong with it.
+    """
+    try:
+        return ORDER.validate_json(text)
+    except ValidationError as error:
+        found = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5])
+        raise InputError(f"{where}: not an order: {found}") from error
