@@ -1,0 +1,155 @@
+"""The network's position-wise parts: embedding, convolution, batch norm over real bases, dropout, attention.
+
+Every function takes and gives ``(batch, time, features)`` tensors. Positions beyond a row's visible end enter as zeros
+and are set back to zero by whoever needs it (`readlabel.model.network`), so that a wider batch changes nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+BATCH_NORM_EPSILON = 1e-3
+"""Keras' default, which tranquillyzer's batch norm uses."""
+
+
+def embed(tokens: tf.Tensor, table: tf.Tensor, visible_mask: tf.Tensor) -> tf.Tensor:
+    """Look tokens up in the embedding; zeros beyond the visible end.
+
+    Args:
+        tokens: ``(batch, time)`` uint8.
+        table: ``(rows, features)``.
+        visible_mask: ``(batch, time, 1)`` float, 1 where visible.
+    """
+    return tf.gather(table, tf.cast(tokens, tf.int32)) * visible_mask
+
+
+def embed_and_convolve(
+    tokens: tf.Tensor, table: tf.Tensor, kernel: tf.Tensor, visible_mask: tf.Tensor, dtype: tf.DType
+) -> tf.Tensor:
+    """Embedding and first convolution (without bias) in one.
+
+    Both are linear and nothing lies between them, so their composition is itself a convolution, over one-hot tokens:
+    its kernel is ``sum_c table[row, c] × kernel[k, c, f]``. With fewer token symbols than embedding features this is
+    the same function for a fraction of the arithmetic.
+    """
+    rows = table.shape[0]
+    if rows >= table.shape[1]:
+        return convolve(embed(tokens, table, visible_mask), kernel, dtype)
+    composed = tf.einsum("kcf,rc->krf", kernel, table)
+    one_hot = tf.one_hot(tf.cast(tokens, tf.int32), rows, dtype=tf.float32) * visible_mask
+    return convolve(one_hot, composed, dtype)
+
+
+def convolve(inputs: tf.Tensor, kernel: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Convolve along time, same length out, in `dtype`; the result is float32."""
+    result = tf.nn.conv1d(tf.cast(inputs, dtype), tf.cast(kernel, dtype), 1, "SAME")
+    return tf.cast(result, tf.float32)
+
+
+def real_statistics(inputs: tf.Tensor, real_mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean and variance of each feature over real bases.
+
+    Args:
+        inputs: ``(batch, time, features)``.
+        real_mask: ``(batch, time, 1)`` float, 1 on real bases.
+
+    Returns:
+        Mean and variance, ``(features,)`` each; 0 and 0 when there is no real base.
+    """
+    rows = tf.reshape(inputs, [-1, inputs.shape[-1]])
+    weights = tf.reshape(real_mask, [1, -1])
+    weights = weights / tf.maximum(tf.reduce_sum(weights), 1.0)
+    mean = tf.matmul(weights, rows)[0]
+    variance = tf.matmul(weights, tf.square(rows))[0] - tf.square(mean)
+    return mean, tf.maximum(variance, 0.0)
+
+
+class RunningMoments:
+    """Mean and variance of a population met in parts, merged in float64 (Chan, Golub and LeVeque 1983).
+
+    Attributes:
+        count: values met, of each feature.
+        mean: ``(features,)``.
+    """
+
+    def __init__(self, features: int) -> None:
+        self.count = 0
+        self.mean = np.zeros(features)
+        self._squares = np.zeros(features)
+
+    @property
+    def variance(self) -> np.ndarray:
+        """``(features,)``, of the population."""
+        return self._squares / max(1, self.count)
+
+    def add(self, count: int, mean: np.ndarray, variance: np.ndarray) -> None:
+        """Merge a part of `count` values."""
+        if not count:
+            return
+        total = self.count + int(count)
+        delta = mean.astype(np.float64) - self.mean
+        self._squares += variance.astype(np.float64) * count + delta**2 * (self.count * int(count) / total)
+        self.mean = self.mean + delta * (int(count) / total)
+        self.count = total
+
+
+def normalise(inputs: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
+    """Batch norm with the given statistics (Ioffe and Szegedy 2015), as one multiply-add per element."""
+    scale = gamma * tf.math.rsqrt(variance + BATCH_NORM_EPSILON)
+    return inputs * scale + (beta - mean * scale)
+
+
+class Dropout:
+    """Dropout whose masks are decided by seed, step and place in the network alone, so that a resumed run repeats them.
+
+    Masks are drawn from 16 random bits an element: the rate is exact to 1/65,536, and so is the rescaling.
+
+    Args:
+        rate: share of elements dropped.
+        seed: of the run.
+        step: int64 scalar tensor, the training step.
+    """
+
+    _LEVELS = 1 << 16
+
+    def __init__(self, rate: float, seed: int, step: tf.Tensor) -> None:
+        self._dropped = round(rate * self._LEVELS)
+        self._seed = seed
+        self._step = tf.cast(step, tf.int64)
+        self._places = 0
+
+    def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Drop elements; each call is one place in the network, numbered in the order of the calls."""
+        self._places += 1
+        if not self._dropped:
+            return inputs
+        state = np.random.SeedSequence([self._seed, self._places]).generate_state(1, np.uint64)
+        seed = tf.stack([tf.constant(int(state[0] >> np.uint64(1)), tf.int64), self._step])
+        elements = tf.size(inputs)
+        words = tf.random.stateless_uniform([(elements + 1) // 2], seed, None, None, tf.int32)
+        draws = tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:elements]
+        kept = tf.cast(draws >= tf.constant(self._dropped, tf.uint16), inputs.dtype)
+        scale = self._LEVELS / (self._LEVELS - self._dropped)
+        return inputs * tf.reshape(kept * scale, tf.shape(inputs))
+
+
+def attend(inputs: tf.Tensor, weights: tuple[tf.Tensor, ...], visible: tf.Tensor, dropout: Dropout | None) -> tf.Tensor:
+    """Multi-head self-attention (Vaswani et al. 2017), as Keras' MultiHeadAttention computes it.
+
+    Args:
+        inputs: ``(batch, time, features)``.
+        weights: query, key, value and output kernels and biases, alternating, in Keras' shapes.
+        visible: ``(batch,)``: positions at and beyond it are not attended to.
+        dropout: on the attention weights; None in inference.
+    """
+    query_kernel, query_bias, key_kernel, key_bias, value_kernel, value_bias, kernel, bias = weights
+    query = tf.einsum("btf,fhd->bhtd", inputs, query_kernel) + query_bias[None, :, None, :]
+    key = tf.einsum("btf,fhd->bhtd", inputs, key_kernel) + key_bias[None, :, None, :]
+    value = tf.einsum("btf,fhd->bhtd", inputs, value_kernel) + value_bias[None, :, None, :]
+    scores = tf.matmul(query / np.sqrt(float(query_kernel.shape[-1])), key, transpose_b=True)
+    seen = tf.sequence_mask(tf.maximum(visible, 1), tf.shape(inputs)[1])[:, None, None, :]
+    shares = tf.nn.softmax(tf.where(seen, scores, tf.float32.min))
+    if dropout is not None:
+        shares = dropout(shares)
+    return tf.einsum("bhtd,hdf->btf", tf.matmul(shares, value), kernel) + bias
