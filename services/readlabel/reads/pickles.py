@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pickle
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
@@ -70,27 +71,33 @@ def load_pair(reads_pkl: Path, labels_pkl: Path, library: Library) -> LabelledRe
     return _imported(library, tokens, labels)
 
 
-def write_pair(folder: Path, batches: Iterable[LabelledReads]) -> tuple[Path, Path]:
+def write_pair(folder: Path, batches: Iterable[LabelledReads]) -> None:
     """Write ``reads.pkl`` and ``labels.pkl`` as tranquillyzer's train-model reads them, in memory bounded by a batch.
-
-    Returns:
-        The two paths.
 
     Raises:
         OutputError: they cannot be written.
     """
-    paths = folder / READS_NAME, folder / LABELS_NAME
+    with open_pair(folder) as writer:
+        for batch in batches:
+            writer.add(batch)
+
+
+@contextmanager
+def open_pair(folder: Path) -> Iterator[PairWriter]:
+    """A writer of ``reads.pkl`` and ``labels.pkl`` in a folder; both appear when the block ends well, else neither.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
     with (
-        atomic_path(paths[0]) as reads_path,
-        atomic_path(paths[1]) as labels_path,
+        atomic_path(folder / READS_NAME) as reads_path,
+        atomic_path(folder / LABELS_NAME) as labels_path,
         reads_path.open("wb") as reads_file,
         labels_path.open("wb") as labels_file,
     ):
         writer = PairWriter(reads_file, labels_file)
-        for batch in batches:
-            writer.add(batch)
+        yield writer
         writer.close()
-    return paths
 
 
 class PairWriter:

@@ -1,0 +1,140 @@
+"""One block of reads from one generator: what a simulator repeats, in this process or in another.
+
+A block's number enters, `LabelledReads` leave. Block b draws from a generator of its own, seeded by (seed, stream, b),
+so what it holds depends on nothing else: not on the number of workers, nor on how many reads are asked for.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from readlabel.messages import Library
+from readlabel.reads.fasta import Sequences
+from readlabel.reads.labelled import STRANDS, LabelledReads, Strings
+from readlabel.simulator.assemble import Bases, assemble, without_errors
+from readlabel.simulator.errors import ErrorModel, run_lengths
+from readlabel.simulator.layout import MAX_FLANK, MAX_TAIL, Layout, make_layout
+from readlabel.simulator.parameters import SimulationParameters, Stream
+from readlabel.simulator.pool import Pool
+from readlabel.simulator.templates import Templates, both_strands, draw_templates
+from readlabel.simulator.transcripts import random_transcripts
+
+_STREAM_KEY: dict[Stream, int] = {"training": 0, "validation": 1}
+_BLOCKS, _TRANSCRIPTS = 0, 1
+
+_BLOCK_BASES = 1 << 18
+_MOST_TEMPLATES = 512
+_FEWEST_TEMPLATES = 8
+
+_ID_DIGITS = 9
+_ZERO = ord("0")
+
+
+def generator(seed: int, stream: Stream, purpose: int, index: int) -> np.random.Generator:
+    """The generator of one purpose: different arguments give independent streams of numbers."""
+    key = (_STREAM_KEY[stream], purpose, index)
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=key)))
+
+
+class BlockSimulator:
+    """Makes any block of a simulation.
+
+    Attributes:
+        templates: molecules a block holds; a function of library and parameters alone.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        parameters: SimulationParameters,
+        seed: int,
+        stream: Stream,
+        transcripts: Sequences | None,
+    ) -> None:
+        """Prepare the pool.
+
+        Args:
+            library: what the reads look like.
+            parameters: how they are drawn.
+            seed: 0 to 2^31 - 1.
+            stream: whose random numbers.
+            transcripts: where cDNA comes from; None for random ones.
+        """
+        self._library = library
+        self._parameters = parameters
+        self._seed = seed
+        self._stream: Stream = stream
+        self._layout = make_layout(library, parameters)
+        if not self._layout.has_cdna:
+            transcripts = None
+        elif transcripts is None:
+            transcripts = random_transcripts(generator(seed, stream, _TRANSCRIPTS, 0), parameters)
+        self._names: Strings = np.array(transcripts.names if transcripts else (), object)
+        self.templates = _templates_a_block(self._layout, parameters)
+        # A concatenated read holds two molecules. Inserted bases show address 0 onwards until they are drawn.
+        capacity = 2 * self.templates * self._layout.random_bases + parameters.max_insertions
+        self._pool = Pool(self._layout, transcripts, capacity)
+        self._errors = ErrorModel(self._layout.rates, parameters.max_insertions, parameters.homopolymer_indel)
+
+    def block(self, index: int) -> LabelledReads:
+        """The reads of one block: with `rc`, each molecule's read is followed by its reverse complement."""
+        rng = generator(self._seed, self._stream, _BLOCKS, index)
+        templates = draw_templates(self._layout, self._pool, self._parameters, rng, self.templates)
+        stretches = both_strands(templates.stretches, self._pool) if self._parameters.rc else templates.stretches
+        runs: NDArray[np.int64] | None = None
+        if self._errors.needs_runs:
+            read_end = np.append(0, np.cumsum(stretches.length))[stretches.offsets]
+            runs = run_lengths(without_errors(self._pool, stretches), read_end)
+        errors = self._errors.draw(stretches, rng, runs)
+        bases = assemble(self._pool, stretches, self._layout.labels, errors, rng)
+        return self._reads(index, templates, bases)
+
+    def _reads(self, index: int, templates: Templates, bases: Bases) -> LabelledReads:
+        strands = 2 if self._parameters.rc else 1
+        pair = index * self.templates + np.repeat(np.arange(self.templates), strands)
+        strand = np.resize(np.arange(strands, dtype=np.uint8), len(pair))
+        return LabelledReads(
+            label_names=self._library.labels,
+            offsets=bases.offsets,
+            tokens=bases.tokens,
+            labels=bases.labels,
+            read_ids=_read_ids(self._stream, pair, strand),
+            pair=pair,
+            kind=np.repeat(templates.kind, strands),
+            strand=strand,
+            segments=bases.segments,
+            transcript=np.repeat(self._transcripts(templates), strands),
+        )
+
+    def _transcripts(self, templates: Templates) -> Strings:
+        """Names of the transcripts each molecule shows, a space between two; None without cDNA."""
+        if not len(self._names):
+            return np.full(len(templates.kind), None, object)
+        names: Strings = self._names[templates.transcript]
+        for read in np.flatnonzero(templates.second >= 0):
+            names[read] = f"{names[read]} {self._names[templates.second[read]]}"
+        return names
+
+
+def _templates_a_block(layout: Layout, parameters: SimulationParameters) -> int:
+    """As many molecules as make a block of bases that a processor's caches hold."""
+    mean = {
+        "flank": MAX_FLANK / 2,
+        "tail": MAX_TAIL / 2,
+        "cdna": (parameters.min_cdna + parameters.max_cdna) / 2,
+    }
+    expected = sum(mean.get(slot.kind, slot.length) for slot in layout.slots)
+    return int(np.clip(_BLOCK_BASES / expected, _FEWEST_TEMPLATES, _MOST_TEMPLATES))
+
+
+def _read_ids(stream: Stream, pair: NDArray[np.int64], strand: NDArray[np.uint8]) -> Strings:
+    """``training:000000012:+``, laid out as a matrix of characters."""
+    head = f"{stream}:"
+    width = len(head) + _ID_DIGITS + 2
+    characters = np.empty((len(pair), width), np.uint32)
+    characters[:, : len(head)] = [ord(letter) for letter in head]
+    characters[:, len(head) : -2] = _ZERO + pair[:, None] // 10 ** np.arange(_ID_DIGITS)[::-1] % 10
+    characters[:, -2] = ord(":")
+    characters[:, -1] = np.array([ord(sign) for sign in STRANDS])[strand]
+    return characters.view(f"U{width}").reshape(-1)

@@ -1,0 +1,137 @@
+"""What the sequencer does to each base: stretches and rates enter, error events in order of position leave.
+
+Random numbers are drawn only for bases whose rate is above 0, one 32-bit number a base: below the mismatch threshold it
+is a mismatch, then an insertion, then a deletion, so that a base meets at most one error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from readlabel.simulator.templates import Ints, Stretches
+
+_SCALE = 2.0**32
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Errors of a block of reads, sorted by position.
+
+    Positions count the bases of all reads together, before errors.
+
+    Attributes:
+        position: (events,) the base that is substituted, followed by inserted bases, or left out.
+        stretch: (events,) the stretch it lies in.
+        mismatch: (events,) bool.
+        inserted: (events,) bases inserted after it, 0 for the other two errors.
+    """
+
+    position: Ints
+    stretch: Ints
+    mismatch: NDArray[np.bool_]
+    inserted: Ints
+
+    @property
+    def deletion(self) -> NDArray[np.bool_]:
+        """(events,) bool."""
+        return np.logical_not(self.mismatch | (self.inserted > 0))
+
+
+class ErrorModel:
+    """Draws errors at fixed rates a slot."""
+
+    def __init__(self, rates: NDArray[np.float64], max_insertions: int, homopolymer_indel: float) -> None:
+        """Take the layout's (slots, 3) rates."""
+        self._insertion_rate = rates[:, 1]
+        self._rates = rates
+        self._max_insertions = max_insertions
+        self._homopolymer_indel = homopolymer_indel
+        self._noisy = rates.sum(axis=1) > 0
+        self._thresholds = _thresholds(rates)
+
+    @property
+    def needs_runs(self) -> bool:
+        """Whether `draw` wants the homopolymer run lengths."""
+        return self._homopolymer_indel > 0
+
+    def draw(self, stretches: Stretches, rng: np.random.Generator, runs: NDArray[np.int64] | None) -> Errors:
+        """Draw the errors of a block.
+
+        Args:
+            stretches: of reads that all have at least one base.
+            rng: the block's generator.
+            runs: (bases,) length of the homopolymer run each base lies in; wanted when `needs_runs`.
+        """
+        end = np.cumsum(stretches.length)
+        noisy = np.flatnonzero(self._noisy[stretches.slot])
+        noisy_length = stretches.length[noisy]
+        noisy_end = np.cumsum(noisy_length)
+        bases = int(noisy_end[-1]) if len(noisy) else 0
+        chance = _uint32(rng, bases)
+        # From a place among the noisy bases to a position among all bases.
+        shift = (end - stretches.length)[noisy] - (noisy_end - noisy_length)
+        hit = np.flatnonzero(chance < self._thresholds[:, 2].max()) if runs is None else np.arange(bases)
+        owner = np.repeat(np.arange(len(noisy), dtype=np.int32), noisy_length)[hit]
+        stretch = noisy[owner]
+        position = hit + shift[owner]
+        thresholds = self._thresholds[stretches.slot[stretch]]
+        if runs is not None:
+            thresholds = self._run_thresholds(stretches.slot[stretch], runs[position])
+        value = chance[hit]
+        keep = value < thresholds[:, 2]
+        if not keep.all():
+            position, stretch, value, thresholds = position[keep], stretch[keep], value[keep], thresholds[keep]
+        mismatch = value < thresholds[:, 0]
+        insertion = ~mismatch & (value < thresholds[:, 1])
+        inserted = self._inserted(insertion, self._insertion_rate[stretches.slot[stretch]], rng)
+        return _spare_one_base(Errors(position, stretch, mismatch, inserted), stretches)
+
+    def _inserted(self, insertion: NDArray[np.bool_], rate: NDArray[np.float64], rng: np.random.Generator) -> Ints:
+        inserted = insertion.astype(np.int64)
+        for already in range(1, self._max_insertions):
+            longer = np.flatnonzero(inserted == already)
+            inserted[longer] += rng.random(len(longer)) < rate[longer]
+        return inserted
+
+    def _run_thresholds(self, slot: Ints, runs: NDArray[np.int64]) -> NDArray[np.uint32]:
+        """Thresholds with the indel rates of each base scaled by its run, cut so that the three sum to at most 1."""
+        rates = self._rates[slot]
+        indel = rates[:, 1] + rates[:, 2]
+        most = np.divide(1 - rates[:, 0], indel, out=np.ones_like(indel), where=indel > 0)
+        rates[:, 1:] *= np.minimum(1 + self._homopolymer_indel * (runs - 1), most)[:, None]
+        return _thresholds(rates)
+
+
+def run_lengths(tokens: NDArray[np.uint8], offsets: Ints) -> Ints:
+    """(bases,) length of the run of equal bases that each base lies in; runs end with their read."""
+    begins = np.ones(len(tokens), bool)
+    np.not_equal(tokens[1:], tokens[:-1], out=begins[1:])
+    begins[offsets[:-1]] = True
+    length = np.diff(np.flatnonzero(begins), append=len(tokens))
+    return np.repeat(length, length)
+
+
+def _thresholds(rates: NDArray[np.float64]) -> NDArray[np.uint32]:
+    scaled = np.rint(np.cumsum(rates, axis=1) * _SCALE)
+    return np.minimum(scaled, _SCALE - 1).astype(np.uint32)
+
+
+def _uint32(rng: np.random.Generator, count: int) -> NDArray[np.uint32]:
+    numbers: NDArray[np.uint32] = rng.bit_generator.random_raw((count + 1) // 2).view(np.uint32)
+    return numbers[:count]
+
+
+def _spare_one_base(errors: Errors, stretches: Stretches) -> Errors:
+    """A read whose every base would be left out keeps its first, so that no read is empty."""
+    stretch_end = np.cumsum(stretches.length)
+    read_end = np.append(0, stretch_end)[stretches.offsets]
+    deletion = errors.deletion
+    read = np.searchsorted(read_end, errors.position[deletion], "right") - 1
+    lost = np.bincount(read, minlength=len(read_end) - 1) == np.diff(read_end)
+    if not lost.any():
+        return errors
+    keep = ~np.isin(errors.position, read_end[:-1][lost])
+    return Errors(errors.position[keep], errors.stretch[keep], errors.mismatch[keep], errors.inserted[keep])
