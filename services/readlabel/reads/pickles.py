@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from readlabel.artifacts.atomic import atomic_path
-from readlabel.messages import InputError, Library, Problem
+from readlabel.messages import BlobRef, InputError, Library, Message, Problem
 from readlabel.reads._unpickler import BinarizerRecord, load_inert, plain
 from readlabel.reads.labelled import KINDS, STRANDS, LabelledReads, runs
 from readlabel.reads.tokens import letters_of, tokenize
@@ -27,6 +27,13 @@ READS_NAME = "reads.pkl"
 LABELS_NAME = "labels.pkl"
 MAX_PROBLEMS = 20
 """Faulty reads named in one error; more would bury the message."""
+
+
+class ImportProvenance(Message):
+    """What a file of imported reads says about where they come from."""
+
+    reads: BlobRef
+    labels: BlobRef
 
 
 def load_pair(reads_pkl: Path, labels_pkl: Path, library: Library) -> LabelledReads:

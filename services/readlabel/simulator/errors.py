@@ -120,8 +120,8 @@ def _thresholds(rates: NDArray[np.float64]) -> NDArray[np.uint32]:
 
 
 def _uint32(rng: np.random.Generator, count: int) -> NDArray[np.uint32]:
-    numbers: NDArray[np.uint32] = rng.bit_generator.random_raw((count + 1) // 2).view(np.uint32)
-    return numbers[:count]
+    words = np.asarray(rng.bit_generator.random_raw((count + 1) // 2), np.uint64)
+    return words.view(np.uint32)[:count]
 
 
 def _spare_one_base(errors: Errors, stretches: Stretches) -> Errors:

@@ -1,0 +1,144 @@
+"""`readlabel simulate`: a library and a seed → labelled reads in Parquet."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from readlabel.cli._library import library_of
+from readlabel.messages import InputError, Problem
+from readlabel.simulator.parameters import MAX_SEED, SimulationParameters, Stream
+from readlabel.simulator.write import write_simulated
+
+_DEFAULT = SimulationParameters()
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="The Parquet file to write.")],
+    library: Annotated[Path | None, typer.Option(help="The library (JSON).")] = None,
+    training_seq_orders: Annotated[Path | None, typer.Option(help="Or a table with one library a row (TSV).")] = None,
+    model_name: Annotated[str | None, typer.Option(help="Which row of that table.")] = None,
+    num_reads: Annotated[int, typer.Option(help="Molecules; each gives two reads unless --no-rc.")] = 50_000,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="The same seed gives the same file.")] = 1,
+    stream: Annotated[
+        Stream, typer.Option(help="Draws for training and validation share no random numbers.")
+    ] = "training",
+    mismatch_rate: Annotated[float, typer.Option(help="Chance that a base is substituted.")] = _DEFAULT.mismatch_rate,
+    insertion_rate: Annotated[
+        float, typer.Option(help="Chance of an insertion after a base.")
+    ] = _DEFAULT.insertion_rate,
+    deletion_rate: Annotated[float, typer.Option(help="Chance that a base is left out.")] = _DEFAULT.deletion_rate,
+    polyt_error_rate: Annotated[
+        float, typer.Option(help="Chance of each of the three errors at a base of a tail.")
+    ] = _DEFAULT.polyt_error_rate,
+    max_insertions: Annotated[int, typer.Option(help="Most bases inserted at one place.")] = _DEFAULT.max_insertions,
+    cdna_error: Annotated[
+        bool, typer.Option(help="Whether cDNA and flanks get errors too, as in real reads.")
+    ] = _DEFAULT.cdna_error,
+    segment_error: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=M,I,D", help="Mismatch, insertion and deletion rate of one segment; repeatable."),
+    ] = None,
+    homopolymer_indel: Annotated[
+        float, typer.Option(help="Each further base of a run raises its indel rates by this share of themselves.")
+    ] = _DEFAULT.homopolymer_indel,
+    min_cdna: Annotated[int, typer.Option(help="Fewest cDNA bases.")] = _DEFAULT.min_cdna,
+    max_cdna: Annotated[int, typer.Option(help="Most cDNA bases.")] = _DEFAULT.max_cdna,
+    rc: Annotated[bool, typer.Option(help="Whether each read is followed by its reverse complement.")] = _DEFAULT.rc,
+    invalid_fraction: Annotated[
+        float, typer.Option(help="Share of reads that are no valid molecule.")
+    ] = _DEFAULT.invalid_fraction,
+    transcriptome: Annotated[
+        Path | None, typer.Option(help="FASTA of transcripts (gzip too); random ones without it.")
+    ] = None,
+    pkl: Annotated[Path | None, typer.Option(help="Folder for tranquillyzer's reads.pkl and labels.pkl too.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Processes that make reads; the file does not depend on it.")] = 1,
+) -> None:
+    """Simulate labelled reads of a library.
+
+    Options and defaults are those of tranquillyzer's simulate-data where it has them; docs/simulation.md gives every
+    rule. A training and a validation set of one seed are independent.
+
+    \b
+    Example:
+      readlabel simulate --training-seq-orders training_seq_orders.tsv --model-name 10x3p_sc_ont \\
+        --num-reads 2000 --seed 1 --stream validation --out validation.parquet
+    """
+    chosen = library_of(library, training_seq_orders, model_name)
+    parameters = _parameters(
+        mismatch_rate=mismatch_rate,
+        insertion_rate=insertion_rate,
+        deletion_rate=deletion_rate,
+        polyt_error_rate=polyt_error_rate,
+        max_insertions=max_insertions,
+        cdna_error=cdna_error,
+        segment_errors=[_segment_error(text) for text in segment_error or ()],
+        homopolymer_indel=homopolymer_indel,
+        min_cdna=min_cdna,
+        max_cdna=max_cdna,
+        rc=rc,
+        invalid_fraction=invalid_fraction,
+    )
+    with _progress(num_reads) as progress:
+        written = write_simulated(
+            out,
+            chosen,
+            parameters,
+            seed=seed,
+            stream=stream,
+            num_reads=num_reads,
+            transcriptome=transcriptome,
+            pickles=pkl,
+            workers=threads,
+            progress=progress,
+        )
+    print(f"{written} reads of {chosen.model} written to {out}")
+
+
+def _parameters(**values: Any) -> SimulationParameters:
+    try:
+        return SimulationParameters.model_validate(values)
+    except ValidationError as error:
+        problems = []
+        for found in error.errors():
+            option = "--" + str(found["loc"][0]).replace("_", "-") if found["loc"] else ""
+            given = f", not {found['input']}" if option and not isinstance(found["input"], dict) else ""
+            problems.append(
+                Problem(
+                    option.replace("segment-errors", "segment-error"),
+                    found["msg"].removeprefix("Value error, ") + given,
+                )
+            )
+        raise InputError(problems) from error
+
+
+def _segment_error(text: str) -> dict[str, Any]:
+    """``CBC=0.01,0.02,0.03`` as the fields of `SegmentErrors`."""
+    name, _, numbers = text.partition("=")
+    try:
+        mismatch, insertion, deletion = (float(number) for number in numbers.split(","))
+    except ValueError:
+        raise InputError(
+            f"--segment-error {text!r}: give NAME=MISMATCH,INSERTION,DELETION, as CBC=0.05,0.05,0.06"
+        ) from None
+    return {"segment": name, "rates": {"mismatch": mismatch, "insertion": insertion, "deletion": deletion}}
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None] | None]:
+    """A bar over molecules when somebody watches."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    columns = (TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("simulating", total=total)
+        yield lambda count: bar.advance(task, count)
