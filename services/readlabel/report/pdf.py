@@ -59,25 +59,31 @@ def write_drawings(target: Path, title: str, reads: Iterable[DrawnRead], style: 
     return pages
 
 
-def merge(target: Path, chapters: Sequence[Chapter]) -> int:
+def merge(target: Path, chapters: Sequence[Chapter]) -> dict[str, int]:
     """Join the drawings of several variants: a bookmark a variant, and under it one a read.
 
+    Without any chapter there is no file; an earlier one is removed.
+
     Returns:
-        The number of pages.
+        Title of each chapter to its first page, from 1.
 
     Raises:
         InputError: a chapter is no readable PDF.
         OutputError: the file cannot be written.
     """
+    if not chapters:
+        target.unlink(missing_ok=True)
+        return {}
     writer = PdfWriter()
+    first_pages = {}
     for chapter in chapters:
+        first_pages[chapter.title] = len(writer.pages) + 1
         try:
             writer.append(PdfReader(chapter.path), outline_item=chapter.title, import_outline=True)
         except (OSError, PyPdfError, ValueError) as error:
             raise InputError(f"{chapter.path}: cannot be read as a PDF: {error}") from error
-    writer.compress_identical_objects(remove_identicals=True, remove_orphans=False)
     _write(writer, target)
-    return len(writer.pages)
+    return first_pages
 
 
 def _write(writer: PdfWriter, target: Path) -> None:

@@ -1,0 +1,75 @@
+"""`readlabel report`: a grid and its exported variants → leaderboard, page, drawings and the best variants."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from readlabel.messages import Grid
+from readlabel.report.build import Report, build
+from readlabel.report.folders import read_message
+from readlabel.report.leaderboard import by_model, hyperparameter_text, varying
+from readlabel.report.page import seconds
+
+_LOG_WIDTH = 200
+"""Columns where there is no terminal to ask: a log shows a wide table better than a broken one."""
+
+
+def main(
+    grid: Annotated[Path, typer.Option(help="The whole grid (JSON), as `readlabel grid` writes it.")],
+    out: Annotated[Path, typer.Option(help="The report's folder.")],
+    variants: Annotated[
+        list[Path] | None, typer.Option(help="An exported variant's folder; give it again for more, or list the rest.")
+    ] = None,
+    more_variants: Annotated[
+        list[Path] | None, typer.Argument(metavar="[VARIANT]...", help="Further exported variants' folders.")
+    ] = None,
+    outdir: Annotated[
+        Path | None, typer.Option(help="Results that may hold variants of earlier grids; they are named, not touched.")
+    ] = None,
+) -> None:
+    """Compare the variants of a grid: leaderboard.tsv, report.html, validation.pdf, and a copy of the best.
+
+    Combinations of the grid without a folder are listed as MISSING. Folders that are not of this grid are named in the
+    report and left alone.
+
+    \b
+    Example:
+      readlabel report --grid grid.json --out results/report --variants results/mylib/mylib_*
+    """
+    folders = [*(variants or ()), *(more_variants or ())]
+    report = build(read_message(grid, Grid), folders, out, outdir)
+    _print(report)
+    print(report.html)
+
+
+def _print(report: Report) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_LOG_WIDTH)
+    for model, rows in by_model(report.ranked):
+        names = varying(rows)
+        table = Table(title=model, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+        for column in ("rank", "variant", *names, "per base", "macro-F1", "exact order", "training"):
+            table.add_column(column, justify="left" if column == "variant" else "right", no_wrap=column == "variant")
+        for row in rows:
+            variant = row.variant
+            values = [hyperparameter_text(variant, name) for name in names]
+            if variant.metrics is not None and variant.record is not None:
+                scores = variant.metrics.validation
+                figures = [f"{scores.accuracy:.2%}", f"{scores.macro_f1:.2%}", f"{scores.exact_order:.1%}"]
+                figures.append(seconds(variant.record.timings.train_seconds))
+            else:
+                figures = [variant.state]
+            table.add_row(str(row.rank or "–"), variant.entry.variant, *values, *figures)
+        console.print(table)
+        for row in rows:
+            if row.variant.reason:
+                console.print(f"{row.variant.entry.variant}: {row.variant.reason}", markup=False, highlight=False)
+    for stranger in report.strangers:
+        console.print(f"not of this grid: {stranger.name}: {stranger.why}", markup=False, highlight=False)

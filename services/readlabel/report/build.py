@@ -1,0 +1,72 @@
+"""REPORT: a grid and its exported variants enter; leaderboard, page, merged drawings and the winners leave.
+
+In this order: match the folders with the grid, rank, leaderboard.tsv, validation.pdf, best/, and report.html last,
+which links to the others. The same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from readlabel import __version__
+from readlabel.artifacts.names import VALIDATION_PDF_SUFFIX
+from readlabel.messages import Grid
+from readlabel.report.best import BEST, write_best
+from readlabel.report.html import HTML, write_html
+from readlabel.report.leaderboard import LEADERBOARD, Ranked, rank, write_leaderboard
+from readlabel.report.page import build_page
+from readlabel.report.pdf import Chapter, merge
+from readlabel.report.variants import Stranger, gather
+
+VALIDATION_PDF = "validation.pdf"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written and found.
+
+    Attributes:
+        html: the page.
+        ranked: the leaderboard.
+        strangers: folders that are not of this grid.
+    """
+
+    html: Path
+    ranked: tuple[Ranked, ...]
+    strangers: tuple[Stranger, ...]
+
+
+def build(grid: Grid, folders: Sequence[Path], out: Path, outdir: Path | None = None) -> Report:
+    """Write a grid's report.
+
+    Args:
+        grid: every combination.
+        folders: exported variants, in any order; combinations without one are listed as missing.
+        out: the report's folder.
+        outdir: results that may hold folders of earlier grids, to name them.
+
+    Raises:
+        InputError: a folder is no variant's, or a file in it is damaged.
+        OutputError: something cannot be written.
+    """
+    variants, strangers = gather(grid, folders, outdir)
+    ranked = rank(variants)
+    write_leaderboard(out / LEADERBOARD, ranked)
+    chapters = _chapters(ranked)
+    first_pages = merge(out / VALIDATION_PDF, chapters)
+    write_best(out / BEST, ranked)
+    html = out / HTML
+    write_html(html, build_page(ranked, strangers, first_pages, __version__))
+    return Report(html, ranked, strangers)
+
+
+def _chapters(ranked: Sequence[Ranked]) -> list[Chapter]:
+    chapters = []
+    for row in ranked:
+        folder, variant = row.variant.folder, row.variant.entry.variant
+        path = None if folder is None else folder.path / f"{folder.variant}{VALIDATION_PDF_SUFFIX}"
+        if path is not None and path.is_file():
+            chapters.append(Chapter(variant, path))
+    return chapters

@@ -1,0 +1,159 @@
+"""The leaderboard: variants enter, a ranked table leaves, as ``leaderboard.tsv`` and as rows for the page.
+
+Per model, in the grid's order of models: the variants with a model, best first, then those without, by index.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import groupby
+from pathlib import Path
+
+from readlabel.artifacts.atomic import atomic_path
+from readlabel.messages import Hyperparameters, InputError
+from readlabel.report.variants import SUCCEEDED, Variant
+
+LEADERBOARD = "leaderboard.tsv"
+CRITERION = (
+    "The best variant labels the largest share of validation bases correctly. Ties go to the higher macro-F1, then to "
+    "the higher share of reads with the exact segment order, then to fewer trainable parameters, then to the lower "
+    "index."
+)
+ABSENT = "NA"
+
+_HEAD = ("rank", "model", "variant", "index", "state")
+_FIGURES = (
+    "per_base_accuracy",
+    "macro_f1",
+    "exact_order",
+    "tranquillyzer_accuracy",
+    "train_seconds",
+    "total_seconds",
+    "epochs_trained",
+    "trainable_parameters",
+    "tranquillyzer_loads",
+    "reason",
+)
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A variant with its place among those of its model: 1 is the best, None has no model."""
+
+    rank: int | None
+    variant: Variant
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a leaderboard says of one combination."""
+
+    variant: str
+    state: str
+    reason: str
+
+
+def rank(variants: Sequence[Variant]) -> tuple[Ranked, ...]:
+    """Order variants as the leaderboard does; variants of one model stand together, models as they come."""
+    models = dict.fromkeys(variant.entry.model for variant in variants)
+    ranked: list[Ranked] = []
+    for model in models:
+        own = [variant for variant in variants if variant.entry.model == model]
+        good = sorted((variant for variant in own if variant.state == SUCCEEDED), key=_merit)
+        bad = sorted((variant for variant in own if variant.state != SUCCEEDED), key=lambda v: v.entry.index)
+        ranked += [Ranked(place, variant) for place, variant in enumerate(good, start=1)]
+        ranked += [Ranked(None, variant) for variant in bad]
+    return tuple(ranked)
+
+
+def by_model(ranked: Sequence[Ranked]) -> list[tuple[str, list[Ranked]]]:
+    """The rows of each model, models as they come."""
+    return [(model, list(rows)) for model, rows in groupby(ranked, key=lambda row: row.variant.entry.model)]
+
+
+def varying(ranked: Sequence[Ranked]) -> tuple[str, ...]:
+    """The hyperparameters that take several values for any of these variants' models, in the messages' order."""
+    names = {name for row in ranked for name in row.variant.entry.varying}
+    return tuple(name for name in Hyperparameters.model_fields if name in names)
+
+
+def hyperparameter_text(variant: Variant, name: str) -> str:
+    """A hyperparameter as the parameter table writes it: TRUE and FALSE, and 0.0001 rather than 1e-4."""
+    value = getattr(variant.entry.point.hyperparameters, name)
+    if isinstance(value, bool):
+        return str(value).upper()
+    return format(Decimal(repr(value)), "f") if isinstance(value, float) else str(value)
+
+
+def write_leaderboard(target: Path, ranked: Sequence[Ranked]) -> None:
+    """Write the table: tabs, a header, one combination a row, ``NA`` for what a combination does not have.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    names = varying(ranked)
+    with atomic_path(target) as path, path.open("w", encoding="utf-8", newline="") as handle:
+        table = csv.writer(handle, delimiter="\t", lineterminator="\n")
+        table.writerow((*_HEAD, *names, *_FIGURES))
+        for row in ranked:
+            table.writerow(_cells(row, names))
+
+
+def read_outcomes(path: Path) -> tuple[Outcome, ...]:
+    """Read from a leaderboard what became of each combination.
+
+    Raises:
+        InputError: the file cannot be read or is no leaderboard.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as handle:
+            table = csv.DictReader(handle, delimiter="\t")
+            missing = {"variant", "state", "reason"} - set(table.fieldnames or ())
+            if missing:
+                raise InputError(f"{path}: is no leaderboard: column {', '.join(sorted(missing))} is missing")
+            return tuple(Outcome(row["variant"], row["state"], row["reason"]) for row in table)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+
+
+def _merit(variant: Variant) -> tuple[float, float, float, int, int]:
+    """Smaller is better; CRITERION in numbers."""
+    assert variant.metrics is not None, "a success has metrics"
+    assert variant.record is not None, "a success has a record"
+    scores = variant.metrics.validation
+    return (
+        -scores.accuracy,
+        -scores.macro_f1,
+        -scores.exact_order,
+        variant.record.trainable_parameters,
+        variant.entry.index,
+    )
+
+
+def _cells(row: Ranked, names: Sequence[str]) -> list[str]:
+    variant, record, metrics = row.variant, row.variant.record, row.variant.metrics
+    head = [
+        str(row.rank or ABSENT),
+        variant.entry.model,
+        variant.entry.variant,
+        str(variant.entry.index),
+        variant.state,
+    ]
+    values = [hyperparameter_text(variant, name) for name in names]
+    scores = [ABSENT] * 4
+    if metrics is not None:
+        own, padded = metrics.validation, metrics.tranquillyzer_padding
+        scores = [f"{share:.6f}" for share in (own.accuracy, own.macro_f1, own.exact_order, padded.accuracy)]
+    run = [ABSENT] * 5
+    if record is not None:
+        run = [
+            f"{record.timings.train_seconds:.1f}",
+            f"{record.timings.total_seconds:.1f}",
+            str(record.epochs_trained),
+            str(record.trainable_parameters),
+            str(record.tranquillyzer_loads).upper() if variant.state == SUCCEEDED else ABSENT,
+        ]
+    return [*head, *values, *scores, *run, " ".join(variant.reason.split()) or ABSENT]

@@ -1,0 +1,258 @@
+"""What ``report.html`` says: the ranked variants enter, one immutable `Page` leaves, which the template lays out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from readlabel.artifacts.names import HISTORY
+from readlabel.messages import Hyperparameters, LabelScore, Library, RunRecord, Scores
+from readlabel.report.charts import Chart, line_chart, strip_chart
+from readlabel.report.history import read_history
+from readlabel.report.leaderboard import CRITERION, Ranked, by_model, hyperparameter_text, varying
+from readlabel.report.palette import fills
+from readlabel.report.variants import MISSING, SUCCEEDED, Stranger
+
+_LEAST_SHARE = 5e-4
+"""Confusions of fewer than 0.05 % of a label's bases stay blank in the matrix; a pointer shows their number."""
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    """Bases of one true label that were given one label."""
+
+    text: str
+    title: str
+    strength: float
+    right: bool
+
+
+@dataclass(frozen=True)
+class Heat:
+    """The confusion matrix in the library's order: a row a true label."""
+
+    labels: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[HeatCell, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Link:
+    """A file beside the report."""
+
+    name: str
+    href: str
+
+
+@dataclass(frozen=True)
+class VariantSection:
+    """All that is shown of one variant."""
+
+    row: Ranked
+    varying: tuple[tuple[str, str], ...]
+    charts: tuple[Chart, ...]
+    labels: tuple[LabelScore, ...]
+    heat: Heat | None
+    hyperparameters: tuple[tuple[str, str], ...]
+    provenance: tuple[tuple[str, str], ...]
+    links: tuple[Link, ...]
+    first_page: int | None
+
+
+@dataclass(frozen=True)
+class ModelSection:
+    """All that is shown of one model: its library, its leaderboard and its variants."""
+
+    model: str
+    library: Library
+    fills: Mapping[str, str]
+    varying: tuple[str, ...]
+    best: VariantSection | None
+    variants: tuple[VariantSection, ...]
+    effects: tuple[Chart, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """The content of ``report.html``."""
+
+    title: str
+    criterion: str
+    counts: tuple[tuple[str, int], ...]
+    models: tuple[ModelSection, ...]
+    strangers: tuple[Stranger, ...]
+    has_drawings: bool
+    version: str
+
+
+def build_page(
+    ranked: Sequence[Ranked], strangers: Sequence[Stranger], first_pages: Mapping[str, int], version: str
+) -> Page:
+    """Compose the page.
+
+    Args:
+        ranked: the leaderboard.
+        strangers: folders that are not of this grid.
+        first_pages: variant to its first page in the merged PDF, from 1.
+        version: of readlabel.
+
+    Raises:
+        InputError: a variant's training history cannot be read.
+    """
+    models = tuple(_model(model, rows, first_pages) for model, rows in by_model(ranked))
+    good = sum(row.variant.state == SUCCEEDED for row in ranked)
+    missing = sum(row.variant.state == MISSING for row in ranked)
+    counts = (("with a model", good), ("failed", len(ranked) - good - missing), ("without an outcome", missing))
+    names = [section.model for section in models]
+    title = ", ".join(names) if len(names) <= 3 else f"{len(names)} models"
+    return Page(title, CRITERION, counts, models, tuple(strangers), bool(first_pages), version)
+
+
+def _model(model: str, rows: Sequence[Ranked], first_pages: Mapping[str, int]) -> ModelSection:
+    library = rows[0].variant.entry.point.library
+    names = varying(rows)
+    sections = tuple(_variant(row, names, library, first_pages) for row in rows)
+    good = [row for row in rows if row.rank is not None]
+    return ModelSection(
+        model=model,
+        library=library,
+        fills=fills(library.labels),
+        varying=names,
+        best=sections[0] if good else None,
+        variants=sections,
+        effects=tuple(_effect(name, good) for name in names) if len(good) > 1 else (),
+    )
+
+
+def _effect(name: str, rows: Sequence[Ranked]) -> Chart:
+    """Per-base accuracy of the variants, side by side by what they take for one hyperparameter."""
+    groups: dict[str, list[tuple[str, float, bool]]] = {}
+    for row in sorted(rows, key=lambda row: getattr(row.variant.entry.point.hyperparameters, name)):
+        assert row.variant.metrics is not None, "a ranked variant has metrics"
+        member = (row.variant.entry.variant, row.variant.metrics.validation.accuracy, row.rank == 1)
+        groups.setdefault(hyperparameter_text(row.variant, name), []).append(member)
+    return strip_chart(name, list(groups.items()))
+
+
+def _variant(row: Ranked, names: Sequence[str], library: Library, first_pages: Mapping[str, int]) -> VariantSection:
+    variant = row.variant
+    scores = None if variant.metrics is None else variant.metrics.validation
+    order = tuple(dict.fromkeys(segment.name for segment in library.segments))
+    by_label = {} if scores is None else {score.label: score for score in scores.labels}
+    return VariantSection(
+        row=row,
+        varying=tuple((name, hyperparameter_text(variant, name)) for name in names),
+        charts=_curves(row),
+        labels=tuple(by_label[label] for label in order if label in by_label),
+        heat=None if scores is None else _heat(scores, order),
+        hyperparameters=tuple((name, hyperparameter_text(variant, name)) for name in Hyperparameters.model_fields),
+        provenance=() if variant.record is None else _provenance(variant.record),
+        links=_links(row),
+        first_page=first_pages.get(variant.entry.variant),
+    )
+
+
+def _curves(row: Ranked) -> tuple[Chart, ...]:
+    folder, record = row.variant.folder, row.variant.record
+    if folder is None or record is None or not folder.file(HISTORY).is_file():
+        return ()
+    history = read_history(folder.file(HISTORY))
+    best = record.best_epoch
+    charts = (
+        line_chart(
+            "Loss",
+            "epoch",
+            [("training", history.loss), ("internal validation", history.internal_validation_loss)],
+            best,
+            percent=False,
+        ),
+        line_chart(
+            "Per-base accuracy",
+            "epoch",
+            [("training", history.accuracy), ("internal validation", history.internal_validation_accuracy)],
+            best,
+            percent=True,
+        ),
+        line_chart("Learning rate", "epoch", [("learning rate", history.learning_rate)], best, percent=False),
+    )
+    return tuple(chart for chart in charts if chart is not None)
+
+
+def _heat(scores: Scores, order: Sequence[str]) -> Heat:
+    index = {score.label: place for place, score in enumerate(scores.labels)}
+    labels = tuple(label for label in order if label in index)
+    rows = []
+    for true in labels:
+        counts = scores.confusion[index[true]]
+        total = sum(counts)
+        cells = []
+        for predicted in labels:
+            bases = counts[index[predicted]]
+            share = bases / total if total else 0.0
+            cells.append(
+                HeatCell(
+                    text=f"{share:.1%}".removesuffix("%") if share >= _LEAST_SHARE else "",
+                    title=f"{bases:,} of {total:,} bases of {true} labelled {predicted}",
+                    # The cube root lets a confusion of one base in a thousand be seen beside one of one in three.
+                    strength=round(share ** (1 if predicted == true else 1 / 3), 3) if share >= _LEAST_SHARE else 0.0,
+                    right=predicted == true,
+                )
+            )
+        rows.append((true, tuple(cells)))
+    return Heat(labels, tuple(rows))
+
+
+def _links(row: Ranked) -> tuple[Link, ...]:
+    """The variant's files where they are published: ``<outdir>/<model>/<variant>/`` beside ``<outdir>/report/``."""
+    entry, folder = row.variant.entry, row.variant.folder
+    if folder is None:
+        return ()
+    files = sorted(path.name for path in folder.path.iterdir() if path.is_file())
+    return tuple(Link(name, f"../{entry.model}/{entry.variant}/{name}") for name in files)
+
+
+def _provenance(record: RunRecord) -> tuple[tuple[str, str], ...]:
+    point, timings = record.spec.point, record.timings
+    facts = [
+        ("run", record.run_id),
+        ("seed", str(point.options.seed)),
+        ("engine revision", str(point.engine_revision)),
+        ("CRF backend", point.options.crf_backend),
+        (
+            "training reads",
+            f"sha256 {record.spec.training_reads.sha256}, {_mib(record.spec.training_reads.size_bytes)}",
+        ),
+        (
+            "validation reads",
+            f"sha256 {record.spec.validation_reads.sha256}, {_mib(record.spec.validation_reads.size_bytes)}",
+        ),
+        ("epochs", f"{record.epochs_trained} trained, best {record.best_epoch}"),
+        ("speed", f"{record.bases_per_second:,.0f} bases/s in training"),
+        ("peak memory", _mib(record.peak_memory_bytes)),
+        (
+            "time",
+            f"load {seconds(timings.load_seconds)}, train {seconds(timings.train_seconds)}, "
+            f"export {seconds(timings.export_seconds)}, evaluate {seconds(timings.evaluate_seconds)}, "
+            f"in all {seconds(timings.total_seconds)}",
+        ),
+    ]
+    for attempt in record.attempts:
+        text = f"{attempt.device}, {attempt.threads} threads, {attempt.start_time} to {attempt.end_time or 'its end'}"
+        if attempt.resumed_from_epoch:
+            text += f", resumed after epoch {attempt.resumed_from_epoch}"
+        facts.append((f"attempt {attempt.number}", "; ".join((text, *attempt.notes))))
+    facts.append(("versions", ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items()))))
+    return tuple(facts)
+
+
+def seconds(value: float) -> str:
+    """A duration for people: ``8.4 s``, ``2 min 05 s``, ``1 h 02 min``."""
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:,.1f} MiB"
