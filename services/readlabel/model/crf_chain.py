@@ -1,8 +1,8 @@
 """What the CRF's recursions share: the padded chain, the compiled scan over time, and the posterior they give.
 
-A row's end is an extra label END. Every real label leads to it once the row's bases are used up (with the right boundary
-potential as its transition), it leads to itself, and nothing leads back, so no recursion needs a mask, and rows of
-length 0 are END from the start.
+A row's end is an extra label END. Every real label leads to it once the row's bases are used up (with the right
+boundary potential as its transition), it leads to itself, and nothing leads back, so no recursion needs a mask, and
+rows of length 0 are END from the start.
 
 Arrays are laid out ``(time, label, batch)``: the batch is innermost, where a compiled loop can use vector instructions.
 Time is padded to chunks of `CHUNK` positions, and the compiled part covers one chunk. So XLA compiles once for a batch
@@ -15,8 +15,6 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import tensorflow as tf
-
-from readlabel.model.buckets import bucket_batch
 
 CHUNK = 128
 """Positions that one compiled call covers."""

@@ -1,7 +1,8 @@
 """LSTM layers that read each row up to its own visible end, on the fastest kernel of the device.
 
-What enters is a batch ``(batch, time, features)`` and each row's visible length; what leaves is ``(batch, time, units)``
-per direction, concatenated. A backward cell starts at the row's own visible end, so padding beyond it has no influence.
+What enters is a batch ``(batch, time, features)`` and each row's visible length; what leaves is
+``(batch, time, units)`` per direction, concatenated. A backward cell starts at the row's own visible end, so padding
+beyond it has no influence.
 
 Two cells compute the same function from the same weights, kept in Keras' layout (gates i, f, c, o; one kernel, one
 recurrent kernel, one bias):

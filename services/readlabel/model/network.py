@@ -1,10 +1,10 @@
 """The network: from tokens to label scores, to a loss, to labels.
 
-What enters are batches ``(batch, time)`` of tokens with two lengths a row: `lengths`, its real bases, and `visible`, how
-far convolutions and LSTM may look. Positions from length to visible hold token 0 and are part of the row's input, as
-tranquillyzer's inference shows its network the padding up to a length bin. Positions from visible on influence nothing,
-whatever they hold: they are zero before every layer that mixes positions, the backward LSTM starts at the visible end,
-and loss, accuracy and batch-norm statistics count real bases only. So a wider batch changes no result.
+What enters are batches ``(batch, time)`` of tokens with two lengths a row: `lengths`, its real bases, and `visible`,
+how far convolutions and LSTM may look. Positions from length to visible hold token 0 and are part of the row's input,
+as tranquillyzer's inference shows its network the padding up to a length bin. Positions from visible on influence
+nothing, whatever they hold: they are zero before every layer that mixes positions, the backward LSTM starts at the
+visible end, and loss, accuracy and batch-norm statistics count real bases only. So a wider batch changes no result.
 
 Order: embedding → convolution blocks (convolution, ReLU, batch norm, dropout) → LSTM layers, each with dropout →
 self-attention, if asked for, added to its input, with dropout → one dense layer → CRF or softmax.

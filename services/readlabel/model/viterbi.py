@@ -1,8 +1,8 @@
 """The most probable label sequence of each row under a linear-chain CRF (Viterbi 1967).
 
 What enters are emissions, lengths, transitions and optional boundary potentials; what leaves are labels, equal to
-tensorflow-addons' ``crf_decode``, ties going to the lowest label. Like the likelihood it runs in compiled chunks of time
-with an absorbing END label.
+tensorflow-addons' ``crf_decode``, ties going to the lowest label. Like the likelihood it runs in compiled chunks of
+time with an absorbing END label.
 """
 
 from __future__ import annotations
