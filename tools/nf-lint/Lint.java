@@ -8,6 +8,7 @@ import nextflow.config.control.ConfigParser;
 import nextflow.script.control.Compiler;
 import nextflow.script.control.ScriptParser;
 import org.codehaus.groovy.control.SourceUnit;
+import org.codehaus.groovy.control.messages.ExceptionMessage;
 import org.codehaus.groovy.control.messages.SyntaxErrorMessage;
 import org.codehaus.groovy.control.messages.WarningMessage;
 
@@ -85,8 +86,8 @@ public final class Lint {
                         var cause = error.getCause();
                         findings.add(new Finding(
                                 file, cause.getStartLine(), cause.getStartColumn(), cause.getOriginalMessage()));
-                    } else {
-                        findings.add(new Finding(file, 0, 0, message.toString()));
+                    } else if (message instanceof ExceptionMessage failure) {
+                        findings.add(new Finding(file, 0, 0, failure.getCause().toString()));
                     }
                 }
             }

@@ -1,0 +1,91 @@
+#!/usr/bin/env nextflow
+
+// Trains the models that label every base of a long read with its segment: a library's row and a hyperparameter grid go
+// in, every combination is trained and judged on reads that no model has seen, and a report compares them.
+//
+//     ./nextflow run . --help
+
+include { helpText ; versionText ; checkedParameters } from './modules/parameters'
+include { EXPAND_GRID ; gridEntries                  } from './modules/expand_grid'
+include { SIMULATE                                   } from './modules/simulate'
+include { IMPORT_READS                               } from './modules/import_reads'
+include { TRAIN                                      } from './modules/train'
+include { EXPORT                                     } from './modules/export'
+include { REPORT ; earlierResults                    } from './modules/report'
+include { VERDICT                                    } from './modules/verdict'
+include { planText ; outcomeText                     } from './modules/outcome'
+
+workflow {
+    main:
+    if (params.help || params.version) {
+        log.info(params.help ? helpText() : versionText())
+        return
+    }
+    def options = checkedParameters(params)
+
+    EXPAND_GRID(options.training_params, options.training_seq_orders, options.model_name, options.seed)
+    // channel: [ variant:, model:, point:, library:, varying: ]
+    entries_ch = EXPAND_GRID.out.grid.flatMap { grid -> gridEntries(grid) }
+    entries_ch.toList().filter { entries -> entries }.subscribe { entries -> log.info(planText(entries)) }
+
+    // The validation reads are always simulated, from a stream of random numbers of their own; imported reads take the
+    // place of the training reads.
+    sets_ch = channel.of(['validation', options.num_val_reads])
+    if (!options.reads) {
+        sets_ch = sets_ch.mix(channel.of(['training', options.num_reads]))
+    }
+    // channel: [ model, library ]
+    libraries_ch = entries_ch.map { entry -> [entry.model, entry.library] }.unique()
+    SIMULATE(libraries_ch.combine(sets_ch), options.seed, options.transcriptome)
+    IMPORT_READS(options.reads ? libraries_ch : channel.empty(), options.reads ?: [], options.labels ?: [])
+
+    // channels: [ model, reads ]
+    simulated_ch = SIMULATE.out.reads.branch { model, set, reads ->
+        validation: set == 'validation'
+            return [model, reads]
+        training: set == 'training'
+            return [model, reads]
+    }
+    validation_ch = simulated_ch.validation
+    training_ch = simulated_ch.training.mix(IMPORT_READS.out.reads)
+
+    // TRAIN is told no index: a grid that grows moves the indices and must not train anything twice.
+    TRAIN(
+        entries_ch
+            .map { entry -> [entry.model, entry.point] }
+            .combine(training_ch.join(validation_ch), by: 0)
+    )
+
+    // EXPORT gives each run its place in this grid back. channel: [ model, variant, run, validation ]
+    EXPORT(
+        entries_ch
+            .map { entry -> [entry.point, entry.model, entry.variant] }
+            .join(TRAIN.out.run)
+            .map { _point, model, variant, run -> [model, variant, run] }
+            .combine(validation_ch, by: 0)
+    )
+
+    // What has no outcome is not among the variants, but in the grid: the report lists it as missing.
+    variants_ch = EXPORT.out.variant.toSortedList { a, b -> a.name <=> b.name }
+    REPORT(
+        EXPAND_GRID.out.grid,
+        variants_ch,
+        variants_ch.map { variants -> earlierResults(options.outdir, variants) },
+    )
+    VERDICT(REPORT.out.leaderboard)
+
+    EXPAND_GRID.out.versions
+        .mix(SIMULATE.out.versions, IMPORT_READS.out.versions, REPORT.out.versions)
+        .map { process, tool, version -> "${process}\t${tool}\t${version}\n" }
+        .unique()
+        .collectFile(name: 'versions.tsv', storeDir: "${options.outdir}/pipeline_info", sort: true)
+
+    def made = [:]
+    REPORT.out.leaderboard.subscribe { leaderboard -> made.leaderboard = leaderboard }
+    REPORT.out.summary.subscribe { summary -> made.summary = summary }
+    workflow.onComplete = {
+        if (made.summary) {
+            log.info(outcomeText(made.summary, made.leaderboard, options.outdir))
+        }
+    }
+}

@@ -1,0 +1,51 @@
+// The two tables → grid.json: every combination of every model asked for, each with its name in the results.
+process EXPAND_GRID {
+    tag "${model_name}"
+    label 'process_light'
+    cache 'deep'
+
+    input:
+    path training_params, stageAs: 'training_params/*'
+    path training_seq_orders, stageAs: 'training_seq_orders/*'
+    val model_name
+    val seed
+
+    output:
+    path 'grid.json', emit: grid
+    tuple val("${task.process}"), val('readlabel'), eval('readlabel --version'), emit: versions
+
+    script:
+    """
+    readlabel grid \\
+        --training-params '${training_params}' \\
+        --training-seq-orders '${training_seq_orders}' \\
+        --model-name '${model_name}' \\
+        --seed ${seed} \\
+        --out grid.json
+    """
+
+    // The grid decides which tasks there are, so a stub run expands it for real.
+    stub:
+    """
+    readlabel grid \\
+        --training-params '${training_params}' \\
+        --training-seq-orders '${training_seq_orders}' \\
+        --model-name '${model_name}' \\
+        --seed ${seed} \\
+        --out grid.json
+    """
+}
+
+// grid.json → its combinations: [ variant: <model>_<index>, model:, point: JSON, library: JSON, varying: { name: value } ].
+// `point` and `library` travel as text: a task that gets a value is cached by what the value says.
+def gridEntries(grid) {
+    return new groovy.json.JsonSlurper().parseText(grid.text).entries.collect { entry ->
+        [
+            variant: "${entry.model}_${entry.index}".toString(),
+            model: entry.model,
+            point: groovy.json.JsonOutput.toJson(entry.point),
+            library: groovy.json.JsonOutput.toJson(entry.point.library),
+            varying: entry.varying.collectEntries { name -> [name, entry.point.hyperparameters[name]] },
+        ]
+    }
+}

@@ -1,0 +1,33 @@
+// tranquillyzer's reads.pkl and labels.pkl → labelled reads, checked against the library.
+process IMPORT_READS {
+    tag "${model}"
+    label 'process_light'
+    cache 'deep'
+
+    input:
+    tuple val(model), val(library)
+    path reads, stageAs: 'reads.pkl'
+    path labels, stageAs: 'labels.pkl'
+
+    output:
+    tuple val(model), path('training.parquet'), emit: reads
+    tuple val("${task.process}"), val('readlabel'), eval('readlabel --version'), emit: versions
+
+    script:
+    """
+    cat > library.json <<'JSON'
+    ${library}
+    JSON
+
+    readlabel import-reads \\
+        --reads reads.pkl \\
+        --labels labels.pkl \\
+        --library library.json \\
+        --out training.parquet
+    """
+
+    stub:
+    """
+    touch training.parquet
+    """
+}

@@ -1,0 +1,190 @@
+// The pipeline's parameters: the help text, and the check of every given value, both made from nextflow_schema.json.
+
+def schemaGroups() {
+    def schema = new groovy.json.JsonSlurper().parseText(file("${projectDir}/nextflow_schema.json").text)
+    return schema['$defs'].values()
+}
+
+def versionText() {
+    return "${workflow.manifest.name} ${workflow.manifest.version}"
+}
+
+// What --help prints.
+def helpText() {
+    def groups = schemaGroups().collect { group ->
+        def rows = group.properties.collect { name, property -> parameterHelp(name, property) }
+        (["${group.title}: ${group.description}"] + rows).join('\n')
+    }
+    return """\
+        |${versionText()}: train the models that label every base of a long sequencing read with its segment
+        |
+        |    ./nextflow run . --model_name NAME[,NAME|all] --training_seq_orders ORDERS.tsv --training_params PARAMS.tsv
+        |    ./nextflow run . -profile demo                   a demonstration on simulated reads
+        |    the same command with -resume                    goes on, and trains only what is new
+        |
+        |""".stripMargin() + groups.join('\n\n') + '\n'
+}
+
+def parameterHelp(name, property) {
+    def value = property.containsKey('default') ? "${property.default}".replace('${projectDir}/', '') : ''
+    def words = property.description.tokenize(' ') + (value ? ["[default: ${value}]".toString()] : [])
+    def kind = [integer: 'whole number', number: 'number', boolean: 'true|false', string: 'text'][property.type]
+    if (property.format) {
+        kind = 'path'
+    }
+    return wrapped(words, 72).withIndex().collect { line, i ->
+        (i == 0 ? "  --${name}".padRight(25) + kind.padRight(14) : ' ' * 39) + line
+    }.join('\n')
+}
+
+def wrapped(words, width) {
+    return words.inject(['']) { lines, word ->
+        if (!lines.last()) {
+            return lines.init() + word
+        }
+        return lines.last().size() + word.size() < width ? lines.init() + "${lines.last()} ${word}".toString() : lines + word
+    }
+}
+
+// Every parameter with its type, input files as files; one error that names every problem.
+def checkedParameters(given) {
+    def properties = schemaGroups().collectEntries { group -> group.properties }
+    def required = schemaGroups().collectMany { group -> group.required ?: [] }
+
+    def checked = properties.collectEntries { name, property -> [name, checkedValue(name, given[name], property)] }
+    def problems = unknownParameters(given, properties.keySet())
+    problems = problems + checked.values().findAll { result -> result.problem }.collect { result -> result.problem }
+    required.each { name ->
+        if (checked[name].value == null && !checked[name].problem) {
+            problems = problems + "--${name} is needed: ${properties[name].description}"
+        }
+    }
+    def options = checked.collectEntries { name, result -> [name, result.value] }
+    if (!problems) {
+        problems = problems + contradictions(options)
+    }
+    if (!problems) {
+        problems = problems + unwritable(options.outdir)
+    }
+    if (problems) {
+        def head = problems.size() == 1 ? '' : "${problems.size()} parameters cannot be used:\n  - "
+        error(head + problems.join('\n  - ') + '\nEvery parameter and its default: ./nextflow run . --help')
+    }
+
+    def reads = options.reads ? readPair(options) : [null, null]
+    return options + [
+        training_params: file(options.training_params, glob: false),
+        training_seq_orders: file(options.training_seq_orders, glob: false),
+        transcriptome: options.transcriptome ? file(options.transcriptome, glob: false) : [],
+        reads: reads[0],
+        labels: reads[1],
+    ]
+}
+
+// [ value:, problem: ]; null is the value of a parameter that was not given.
+def checkedValue(name, value, property) {
+    if (value == null) {
+        return [value: null]
+    }
+    def parsed = parsedValue(value, property.type)
+    def wrong = [value: null, problem: "--${name}: '${value}' is not allowed; it takes ${allowed(property)}"]
+    if (parsed == null) {
+        return wrong
+    }
+    if (property.minimum != null && parsed < property.minimum || property.maximum != null && parsed > property.maximum) {
+        return wrong
+    }
+    if (property.pattern && !(parsed =~ property.pattern)) {
+        return wrong
+    }
+    if (property.exists && !file(parsed, glob: false).exists()) {
+        return [value: null, problem: "--${name}: there is no file or folder '${parsed}'"]
+    }
+    return [value: parsed]
+}
+
+// The command line gives text, numbers or booleans as they look, a parameter file its own types; null if it does not fit.
+def parsedValue(value, type) {
+    def text = "${value}".toString()
+    if (type == 'integer') {
+        return text ==~ /-?[0-9]{1,18}/ ? text as Long : null
+    }
+    if (type == 'number') {
+        return text ==~ /-?[0-9]*\.?[0-9]+([eE]-?[0-9]{1,3})?/ ? text as BigDecimal : null
+    }
+    if (type == 'boolean') {
+        return text.toLowerCase() in ['true', 'false'] ? text.toLowerCase() == 'true' : null
+    }
+    // `--outdir` with nothing after it arrives as true.
+    return value instanceof Boolean || text.trim().isEmpty() ? null : text
+}
+
+def allowed(property) {
+    def kind = [integer: 'a whole number', number: 'a number', boolean: 'true or false', string: 'a text'][property.type]
+    if (property.errorMessage) {
+        return property.errorMessage
+    }
+    if (property.minimum != null && property.maximum != null) {
+        return "${kind} from ${property.minimum} to ${property.maximum}"
+    }
+    if (property.minimum != null) {
+        return "${kind} of ${property.minimum} or more"
+    }
+    return property.format ? 'a path' : kind
+}
+
+// Nextflow adds to --a-name an alias aName, and the other way round: both are one mistake.
+def unknownParameters(given, known) {
+    def strangers = given.keySet().findAll { name -> !(name in known) }
+    return strangers.groupBy { name -> name.replace('-', '').toLowerCase() }.values().collect { aliases ->
+        def name = aliases.find { alias -> alias.contains('-') } ?: aliases[0]
+        def near = known.find { other -> other.replace('_', '') == name.replaceAll('[-_]', '').toLowerCase() }
+        near = near ?: known.toList().closest(name).find { _other -> true }
+        "--${name}: there is no such parameter" + (near ? "; did you mean --${near}?" : '')
+    }
+}
+
+def contradictions(options) {
+    def problems = []
+    if (options.min_cdna > options.max_cdna) {
+        problems = problems + "--min_cdna: ${options.min_cdna} is more than --max_cdna, ${options.max_cdna}"
+    }
+    if (options.labels && !options.reads) {
+        problems = problems + '--labels: --reads is needed too'
+    }
+    if (options.reads) {
+        problems = problems + readPair(options).findAll { path -> !path.exists() }.collect { path ->
+            "--reads: there is no '${path}'; give reads.pkl with --labels labels.pkl, or a folder that holds both"
+        }
+    }
+    if (!options.service && (options.service_token_file || options.service_tls_ca)) {
+        problems = problems + '--service_token_file, --service_tls_ca: --service is needed too'
+    }
+    return problems
+}
+
+// The two pickles: given one by one, or the folder that holds both.
+def readPair(options) {
+    def reads = file(options.reads, glob: false)
+    def folder = reads.isDirectory() ? reads : reads.parent
+    return [
+        reads.isDirectory() ? reads.resolve('reads.pkl') : reads,
+        options.labels ? file(options.labels, glob: false) : folder.resolve('labels.pkl'),
+    ]
+}
+
+// Found out at the start, not after hours of training. An object store is not tried.
+def unwritable(outdir) {
+    def folder = file(outdir, glob: false)
+    if (folder.scheme && folder.scheme != 'file') {
+        return []
+    }
+    try {
+        java.nio.file.Files.createDirectories(folder)
+        java.nio.file.Files.delete(java.nio.file.Files.createTempFile(folder, '.readlabel', '.check'))
+        return []
+    }
+    catch (java.io.IOException e) {
+        return ["--outdir: the folder '${folder}' cannot be written (${e.class.simpleName.replace('Exception', '')})"]
+    }
+}

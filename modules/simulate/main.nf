@@ -1,0 +1,37 @@
+// A library → labelled reads with known truth, one set of one model a task.
+process SIMULATE {
+    tag "${model} ${set}"
+    label 'process_light'
+    cache 'deep'
+
+    input:
+    tuple val(model), val(library), val(set), val(num_reads)
+    val seed
+    path transcriptome, stageAs: 'transcriptome/*'
+
+    output:
+    tuple val(model), val(set), path("${set}.parquet"), emit: reads
+    tuple val("${task.process}"), val('readlabel'), eval('readlabel --version'), emit: versions
+
+    script:
+    def args = task.ext.args ?: ''
+    def from = transcriptome ? "--transcriptome '${transcriptome}'" : ''
+    """
+    cat > library.json <<'JSON'
+    ${library}
+    JSON
+
+    readlabel simulate \\
+        --library library.json \\
+        --num-reads ${num_reads} \\
+        --seed ${seed} \\
+        --stream ${set} \\
+        --out ${set}.parquet \\
+        ${from} ${args}
+    """
+
+    stub:
+    """
+    touch ${set}.parquet
+    """
+}
