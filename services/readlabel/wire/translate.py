@@ -62,7 +62,7 @@ def from_proto(proto: proto_message.Message, kind: type[M], where: str = "", *, 
         message = kind.model_validate(values)
     except ValidationError as error:
         findings = [_problem(dict(finding), where) for finding in error.errors(include_url=False)]
-        # Pydantic calls a value that could not be read missing, and a tuple of bad items too short: said once is enough.
+        # Pydantic calls an unreadable value missing, and a tuple of bad items too short: said once is enough.
         places = [problem.where for problem in problems + findings]
         known = {problem.where for problem in problems}
         problems += [

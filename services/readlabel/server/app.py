@@ -1,0 +1,179 @@
+"""The service as a whole: opens its stores, listens, trains, and stops in order.
+
+Stopping, whatever asks for it: health says NOT_SERVING and nothing is taken from the queue, workers checkpoint within
+the grace period, watchers are told to come back, the stores close. What did not end is queued again at the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from readlabel import __version__
+from readlabel.messages import OutputError
+from readlabel.server.addresses import bind, check_address
+from readlabel.server.blob_servicer import BlobServicer
+from readlabel.server.blob_store import BlobStore
+from readlabel.server.config import ServerConfig
+from readlabel.server.desk import RunDesk
+from readlabel.server.devices import plan_slots
+from readlabel.server.guard import Guard, Tokens
+from readlabel.server.leases import default_lease_dir
+from readlabel.server.run_store import RunStore
+from readlabel.server.slots import SlotRunner
+from readlabel.server.training_servicer import TrainingServicer
+from readlabel.v1 import blob_service_pb2, blob_service_pb2_grpc, training_service_pb2, training_service_pb2_grpc
+
+log = logging.getLogger(__name__)
+
+SERVICES = (
+    training_service_pb2.DESCRIPTOR.services_by_name["TrainingService"].full_name,
+    blob_service_pb2.DESCRIPTOR.services_by_name["BlobService"].full_name,
+)
+_CALLS_GRACE_SECONDS = 2
+
+
+async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
+    """Serve until SIGTERM, Ctrl-C or, for a private service, the end of standard input.
+
+    Args:
+        config: see ServerConfig.
+        say: told one line when the service is up, and one for each thing a person should know.
+
+    Raises:
+        InputError: the configuration does not go together or names what is not there.
+        AddressInUseError: the address is taken.
+        OutputError: the data folder cannot be written, or another service uses it.
+        StoreError: the run store is damaged or of a later version.
+    """
+    for warning in check_address(config):
+        say(warning)
+    tokens = Tokens(config.token_file) if config.token_file else None
+    slots = plan_slots(config.devices, config.threads, config.private)
+    if any(not name.startswith("cpu:") for slot in slots for name in slot.candidates) and config.lease_dir is None:
+        config = replace(config, lease_dir=default_lease_dir())
+    lock = _lock_data_dir(config.data_dir)
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    if config.private:
+        _stop_at_end_of_input(stop)
+    try:
+        store = RunStore(config.data_dir / "runs.sqlite")
+        blobs = BlobStore(config.data_dir, config.limits.blob_bytes)
+        for path in config.link:
+            await asyncio.to_thread(blobs.link, path)
+        desk = RunDesk(store, blobs, config)
+        for line in desk.recover():
+            say(line)
+        runners = [SlotRunner(slot, desk, blobs, config) for slot in slots]
+        server = _make_server(config, tokens)
+        training_service_pb2_grpc.add_TrainingServiceServicer_to_server(  # type: ignore[no-untyped-call]
+            TrainingServicer(desk, config.limits, lambda: [runner.device for runner in runners]), server
+        )
+        blob_service_pb2_grpc.add_BlobServiceServicer_to_server(  # type: ignore[no-untyped-call]
+            BlobServicer(blobs, config.limits), server
+        )
+        checker = health.aio.HealthServicer()  # type: ignore[attr-defined]
+        health_pb2_grpc.add_HealthServicer_to_server(checker, server)
+        for service in SERVICES:
+            await checker.set(service, health_pb2.HealthCheckResponse.SERVING)
+        reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        address = bind(server, config)
+        for runner in runners:
+            runner.start()
+        await server.start()
+        held = ", ".join(f"{slot.name} ({slot.threads} threads)" for slot in slots)
+        say(f"readlabel {__version__} serves {address} | devices {held} | data {config.data_dir}")
+        await stop.wait()
+        say("stopping: runs checkpoint first" if any(runner.device.run for runner in runners) else "stopping")
+        desk.stopping = True
+        await checker.enter_graceful_shutdown()
+        await asyncio.gather(*(runner.stop() for runner in runners))
+        desk.bell.close()
+        await server.stop(_CALLS_GRACE_SECONDS)
+        store.close()
+    finally:
+        os.close(lock)
+        if config.private:
+            _remove_traces(config)
+
+
+def _make_server(config: ServerConfig, tokens: Tokens | None) -> grpc.aio.Server:
+    options = [
+        ("grpc.so_reuseport", 0),  # else two services share a port without a word
+        ("grpc.max_receive_message_length", config.limits.message_bytes),
+        # Clients that ping to keep a quiet stream alive are welcome; dead ones are noticed.
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.http2.max_ping_strikes", 0),
+    ]
+    return grpc.aio.server(interceptors=[Guard(tokens)], options=options)
+
+
+def _lock_data_dir(folder: Path) -> int:
+    """Take the folder for this process alone; the lock dies with it.
+
+    Raises:
+        OutputError: it cannot be written, or another service uses it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise OutputError(f"{folder}: the data folder cannot be written: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise OutputError(f"{folder}: another readlabel serve uses this folder; give another --data-dir") from error
+    return lock
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def asked() -> None:
+        stop.set()
+        # Who asks twice does not want to wait: the default action ends the process, and with it the workers.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked)
+
+
+def _stop_at_end_of_input(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def readable() -> None:
+        if not os.read(sys.stdin.fileno(), 4096):
+            loop.remove_reader(sys.stdin.fileno())
+            stop.set()
+
+    loop.add_reader(sys.stdin.fileno(), readable)
+
+
+def _remove_traces(config: ServerConfig) -> None:
+    """Remove what a private service wrote, and its socket's folder if nothing else is in it."""
+    shutil.rmtree(config.data_dir, ignore_errors=True)
+    if config.socket is not None:
+        config.socket.unlink(missing_ok=True)
+        try:
+            config.socket.parent.rmdir()
+        except OSError:
+            log.debug("%s is not empty and stays", config.socket.parent)

@@ -1,0 +1,85 @@
+"""Which devices the service trains on: ``auto``, ``cpu:N`` or ``gpu:0,1`` → slots, each for one run at a time."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+
+from readlabel.messages import InputError
+
+_CPU = re.compile(r"cpu(?::([1-9][0-9]{0,3}))?")
+_GPU = re.compile(r"gpu:([A-Za-z0-9-]+(?:,[A-Za-z0-9-]+)*)")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place for one run.
+
+    Attributes:
+        name: what the service calls it.
+        candidates: devices of which a run gets one: ``cpu:0``, or GPU UUIDs. More than one only in a private service,
+            which takes whichever is free.
+        threads: CPU threads of a run.
+    """
+
+    name: str
+    candidates: tuple[str, ...]
+    threads: int
+
+
+def plan_slots(devices: str, threads: int, private: bool) -> tuple[Slot, ...]:
+    """The slots for a ``--devices`` option.
+
+    Args:
+        devices: ``auto`` takes every GPU there is, else one CPU slot.
+        threads: CPU threads for all slots together; 0 is all that this process may use.
+        private: one slot that takes any of the GPUs, for a service that has one run.
+
+    Raises:
+        InputError: the option is malformed or names a GPU that is not there.
+    """
+    cpu, gpu = _CPU.fullmatch(devices), _GPU.fullmatch(devices)
+    total = threads or len(os.sched_getaffinity(0))
+    if cpu is not None:
+        return _cpu_slots(int(cpu.group(1) or 1), total)
+    if gpu is None and devices != "auto":
+        raise InputError(
+            f"--devices {devices!r} is not understood: auto, cpu:N (N slots) or gpu:0,1 (indices or UUIDs)"
+        )
+    present = visible_gpus()
+    if gpu is None:
+        chosen = list(present.values())
+    else:
+        chosen = [present.get(word, word) for word in gpu.group(1).split(",")]
+        missing = sorted(set(chosen) - set(present.values()))
+        if missing:
+            there = ", ".join(f"{index} ({uuid})" for index, uuid in present.items()) or "none"
+            raise InputError(f"--devices {devices}: no such GPU: {', '.join(missing)}; there are: {there}")
+    if not chosen:
+        return _cpu_slots(1, total)
+    if private:
+        return (Slot("gpu", tuple(chosen), total),)
+    return tuple(Slot(uuid, (uuid,), max(1, total // len(chosen))) for uuid in chosen)
+
+
+def visible_gpus() -> dict[str, str]:
+    """Index → UUID of the GPUs that nvidia-smi lists and CUDA_VISIBLE_DEVICES allows; empty without a driver."""
+    command = ["nvidia-smi", "--query-gpu=index,uuid", "--format=csv,noheader"]
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    pairs = [line.split(",") for line in listed.splitlines() if "," in line]
+    present = {index.strip(): uuid.strip() for index, uuid in pairs}
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allowed is None:
+        return present
+    words = {word.strip() for word in allowed.split(",")}
+    return {index: uuid for index, uuid in present.items() if index in words or uuid in words}
+
+
+def _cpu_slots(count: int, threads: int) -> tuple[Slot, ...]:
+    share = max(1, threads // count)
+    return tuple(Slot(f"cpu:{number}", (f"cpu:{number}",), share) for number in range(count))

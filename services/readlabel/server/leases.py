@@ -1,0 +1,130 @@
+"""Devices that several services on one host share: each is a file, and who trains on it holds the file's lock.
+
+The lock dies with the processes that hold it, so nothing has to be cleaned up after a crash; the worker holds it too,
+so a device is not given away while a dead server's worker still writes its checkpoint. Who finds every device taken
+draws a ticket, a locked file named by its time: the oldest ticket whose holder lives is the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import re
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+_POLL_SECONDS = 0.25
+
+
+def default_lease_dir() -> Path:
+    """A folder that all services of this user on this host share."""
+    return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"readlabel-devices-{os.getuid()}"
+
+
+class SlotLease:
+    """The devices of one slot; `acquire` takes one that no other service trains on.
+
+    Without a folder nothing is shared, and the first device is always free.
+    """
+
+    def __init__(self, folder: Path | None, candidates: tuple[str, ...]) -> None:
+        self._candidates = candidates
+        self._folder = folder
+        self._files: dict[str, int] = {}
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for device in candidates:
+                self._files[device] = os.open(folder / f"{_safe(device)}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """File descriptors a worker inherits, so that the lock lasts as long as it lives."""
+        return tuple(self._files.values())
+
+    def close(self) -> None:
+        """Give everything back."""
+        for descriptor in self._files.values():
+            os.close(descriptor)
+        self._files.clear()
+
+    @asynccontextmanager
+    async def acquire(self, on_wait: Callable[[str], None]) -> AsyncIterator[str]:
+        """Hold one of the devices, after waiting for one to be free.
+
+        Args:
+            on_wait: called once, with a line that says what is waited for, when none is free at first.
+
+        Yields:
+            The device.
+        """
+        if self._folder is None:
+            yield self._candidates[0]
+            return
+        with _Ticket(self._folder, "+".join(map(_safe, self._candidates))) as ticket:
+            device = self._try(ticket)
+            if device is None:
+                on_wait(f"waits for {' or '.join(self._candidates)}: other services on this host train there")
+            while device is None:
+                await asyncio.sleep(_POLL_SECONDS)
+                device = self._try(ticket)
+        try:
+            yield device
+        finally:
+            with suppress(KeyError):  # closed meanwhile, which unlocks too
+                fcntl.flock(self._files[device], fcntl.LOCK_UN)
+
+    def _try(self, ticket: _Ticket) -> str | None:
+        if not ticket.is_next():
+            return None
+        return next((device for device, file in self._files.items() if _lock(file)), None)
+
+
+class _Ticket:
+    """A place in the line of those who want the same devices."""
+
+    def __init__(self, folder: Path, line: str) -> None:
+        self._folder = folder
+        self._pattern = f"*.{line}.ticket"
+        self._path = folder / f"{time.time_ns():020d}.{os.getpid()}.{line}.ticket"
+
+    def __enter__(self) -> _Ticket:
+        drawing = self._path.with_suffix(".drawing")
+        self._file = os.open(drawing, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        drawing.rename(self._path)  # locked before anyone can take it for a dead one's
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._path.unlink(missing_ok=True)
+        os.close(self._file)
+
+    def is_next(self) -> bool:
+        """Whether no older ticket has a living holder."""
+        for path in sorted(self._folder.glob(self._pattern)):
+            if path.name >= self._path.name:
+                return True
+            with suppress(FileNotFoundError):
+                file = os.open(path, os.O_RDWR)
+                try:
+                    if not _lock(file):
+                        return False
+                    path.unlink(missing_ok=True)
+                finally:
+                    os.close(file)
+        return True
+
+
+def _lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _safe(device: str) -> str:
+    return re.sub(r"[^A-Za-z0-9-]", "_", device)
