@@ -1,0 +1,96 @@
+"""`readlabel serve`: the training service."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+import typer
+
+from readlabel.messages import InputError
+from readlabel.server.app import serve
+from readlabel.server.config import WORKER_COMMAND, Limits, ServerConfig, Tls
+
+DEFAULT_LISTEN = "127.0.0.1:50051"
+
+
+def main(
+    listen: Annotated[str | None, typer.Option(help=f"HOST:PORT to listen on. (Default: {DEFAULT_LISTEN}.)")] = None,
+    socket: Annotated[Path | None, typer.Option(help="Unix socket to listen on, in a folder of mode 0700.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Runs, reads and artifacts; on a local disk. (Default: below ~/.local/state.)")
+    ] = None,
+    devices: Annotated[str, typer.Option(help="auto (every GPU, else one CPU slot), cpu:N, or gpu:0,1.")] = "auto",
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads that all slots share; 0 is all there are.")] = 0,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(help="Tokens, one a line; a caller must send one. Read again when changed."),
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain of the service (PEM).")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
+    tls_client_ca: Annotated[Path | None, typer.Option(help="Callers need a certificate of this CA (PEM).")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Go without token or TLS.")] = False,
+    checkpoint_dir: Annotated[
+        Path | None,
+        typer.Option(help="Where runs checkpoint, a folder each. (Default: in --data-dir.)"),
+    ] = None,
+    max_queued: Annotated[int, typer.Option(min=1, help="Runs that may wait; more are refused.")] = Limits.queued_runs,
+    grace: Annotated[float, typer.Option(min=0, help="Seconds that runs may take to checkpoint at the end.")] = 30,
+    lease_dir: Annotated[
+        Path | None, typer.Option(help="Folder by which services on one host share devices. GPUs are always shared so.")
+    ] = None,
+    worker_command: Annotated[
+        str | None, typer.Option(help="What starts a worker, instead of this Python with readlabel.trainer.")
+    ] = None,
+    private: Annotated[
+        bool, typer.Option("--private", help="Serve the client that holds standard input open, then leave no trace.")
+    ] = False,
+    link: Annotated[
+        list[Path] | None, typer.Option(help="A file that is in the blob store from the start; may be repeated.")
+    ] = None,
+) -> None:
+    """Run the training service until Ctrl-C or SIGTERM.
+
+    Runs that have not ended when it stops checkpoint first and go on when it is started again with the same --data-dir.
+
+    \b
+    Examples:
+        readlabel serve --socket ~/readlabel/s.sock
+        (umask 077; openssl rand -hex 32 > token)
+        readlabel serve --token-file token --devices gpu:0,1
+        readlabel serve --listen 0.0.0.0:50051 --token-file token --tls-cert cert.pem --tls-key key.pem
+    """
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    if listen is not None and socket is not None:
+        raise InputError("give --listen or --socket, not both")
+    if (tls_cert is None) != (tls_key is None):
+        raise InputError("--tls-cert and --tls-key go together")
+    if private and (socket is None or data_dir is not None):
+        raise InputError("--private needs --socket and keeps its data beside it, so it takes no --data-dir")
+    if data_dir is None:
+        data_dir = (
+            socket.parent / "data" if private and socket else platformdirs.user_state_path("readlabel") / "service"
+        )
+    config = ServerConfig(
+        data_dir=data_dir.absolute(),
+        listen=None if socket else listen or DEFAULT_LISTEN,
+        socket=socket.absolute() if socket else None,
+        devices=devices,
+        threads=threads,
+        checkpoint_dir=checkpoint_dir.absolute() if checkpoint_dir else None,
+        token_file=token_file,
+        tls=Tls(tls_cert, tls_key, tls_client_ca) if tls_cert and tls_key else None,
+        insecure=insecure,
+        private=private,
+        link=tuple(link or ()),
+        lease_dir=lease_dir.absolute() if lease_dir else None,
+        grace_seconds=grace,
+        worker_command=tuple(shlex.split(worker_command)) if worker_command else WORKER_COMMAND,
+        limits=Limits(queued_runs=max_queued),
+    )
+    asyncio.run(serve(config, lambda line: print(line, flush=True)))

@@ -1,0 +1,158 @@
+"""`readlabel train`: one combination, over a standing service or a private one."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn, TypeVar
+
+import typer
+from pydantic import BaseModel, ValidationError
+
+from readlabel.artifacts.names import METRICS, RUN
+from readlabel.client import Endpoint, TrainRequest, progress_for_terminal, train_over_service
+from readlabel.client.private_service import PrivateOptions
+from readlabel.messages import (
+    GridPoint,
+    Hyperparameters,
+    InputError,
+    Library,
+    Metrics,
+    Problem,
+    TrainingOptions,
+)
+
+TERMINATED = 143
+M = TypeVar("M", bound=BaseModel)
+
+
+def main(
+    train: Annotated[Path, typer.Option(help="Labelled reads to train on (Parquet).")],
+    validation: Annotated[Path, typer.Option(help="Independent labelled reads to judge the model on (Parquet).")],
+    out: Annotated[Path, typer.Option(help="Folder to make; it appears whole when the run has an outcome.")],
+    point: Annotated[Path | None, typer.Option(help="The combination (JSON), as `readlabel grid` writes it.")] = None,
+    library: Annotated[Path | None, typer.Option(help="Without --point: the library (JSON).")] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("--parameter", "-p", help="NAME=VALUE of a hyperparameter; may be repeated.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**31 - 1, help="Without --point: the seed. (Default: 1.)")
+    ] = None,
+    service: Annotated[
+        str | None, typer.Option(envvar="READLABEL_SERVICE", help="HOST:PORT or unix:/path. (Default: a private one.)")
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(envvar="READLABEL_TOKEN_FILE", help="File with the service's token.")
+    ] = None,
+    tls_ca: Annotated[
+        Path | None, typer.Option(envvar="READLABEL_TLS_CA", help="CA that signed the service's certificate (PEM).")
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Call another machine without TLS: the token can be read on the way.")
+    ] = False,
+    tag: Annotated[list[str] | None, typer.Option(help="KEY=VALUE for the run's record; may be repeated.")] = None,
+    priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher ones leave the service's queue first.")] = 0,
+    devices: Annotated[str, typer.Option(help="Private service: auto, cpu or gpu:0.")] = "auto",
+    threads: Annotated[int, typer.Option(min=0, help="Private service: CPU threads; 0 is all there are.")] = 0,
+    checkpoint_dir: Annotated[
+        Path | None,
+        typer.Option(help="Private service: keep checkpoints here, so that a command that was killed goes on."),
+    ] = None,
+    lease_dir: Annotated[
+        Path | None, typer.Option(envvar="READLABEL_LEASE_DIR", help="Private service: folder to share devices by.")
+    ] = None,
+    grace: Annotated[float, typer.Option(min=0, help="Private service: seconds to checkpoint when stopped.")] = 30,
+) -> None:
+    """Train one combination, judge it on the validation reads, and leave its files in a folder.
+
+    The work is done by a training service: the one at --service, else a private one that starts and ends with this
+    command. Ends with status 0 when the run succeeded or failed by its own parameters (run.json says which), 75 when
+    trying again can help, 143 on SIGTERM.
+
+    \b
+    Examples:
+        readlabel train --point point.json --train train.parquet --validation validation.parquet --out run
+        readlabel train --library library.json -p conv_filters=64 -p epochs=3 \\
+            --train train.parquet --validation validation.parquet --out run
+        readlabel train --point point.json --train train.parquet --validation validation.parquet --out run \\
+            --service gpuhost:50051 --token-file token --tls-ca ca.pem
+    """
+    signal.signal(signal.SIGTERM, _terminate)
+    request = TrainRequest(
+        point=_point(point, library, parameter or [], seed),
+        training_reads=train,
+        validation_reads=validation,
+        out=out,
+        tags=dict(_pair(word, "--tag") for word in tag or []),
+        priority=priority,
+    )
+    endpoint = Endpoint(service, token_file, tls_ca, insecure) if service else None
+    private = PrivateOptions(devices, threads, checkpoint_dir, lease_dir, grace)
+    with progress_for_terminal() as progress:
+        run = train_over_service(request, endpoint, private, progress)
+        if run.state == "SUCCEEDED":
+            scores = Metrics.model_validate_json((out / METRICS).read_text(encoding="utf-8")).validation
+            progress.say(
+                f"{out}: accuracy {scores.accuracy:.4f}, macro-F1 {scores.macro_f1:.4f}, exact order "
+                f"{scores.exact_order:.4f} on {scores.reads:,} validation reads"
+            )
+        else:
+            progress.say(f"{out / RUN} says why")
+
+
+def _point(path: Path | None, library: Path | None, parameters: list[str], seed: int | None) -> GridPoint:
+    """The combination that was asked for.
+
+    Raises:
+        InputError: files that cannot be read, values out of range; all of them.
+    """
+    if path is not None:
+        if library is not None or seed is not None:
+            raise InputError("--point holds library and seed already; give --library and --seed without it")
+        given = _read(path, GridPoint)
+    elif library is not None:
+        options = TrainingOptions(seed=1 if seed is None else seed)
+        given = GridPoint(hyperparameters=Hyperparameters(), library=_read(library, Library), options=options)
+    else:
+        raise InputError("give --point point.json, or --library library.json with -p NAME=VALUE")
+    if not parameters:
+        return given
+    values = given.hyperparameters.model_dump() | dict(_pair(word, "-p") for word in parameters)
+    unknown = sorted(set(values) - set(Hyperparameters.model_fields))
+    if unknown:
+        known = ", ".join(Hyperparameters.model_fields)
+        raise InputError([Problem(f"-p {name}", f"is no hyperparameter; there are {known}") for name in unknown])
+    try:
+        return given.model_copy(update={"hyperparameters": Hyperparameters.model_validate(values)})
+    except ValidationError as error:
+        raise InputError(_problems("-p ", error)) from error
+
+
+def _read(path: Path, kind: type[M]) -> M:
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise InputError(_problems(f"{path}, ", error)) from error
+
+
+def _problems(prefix: str, error: ValidationError) -> list[Problem]:
+    return [
+        Problem(prefix + ".".join(map(str, finding["loc"])), f"{finding['msg']} (given: {finding.get('input')!r:.60})")
+        for finding in error.errors(include_url=False)
+    ]
+
+
+def _pair(word: str, option: str) -> tuple[str, str]:
+    name, equals, value = word.partition("=")
+    if not equals or not name.strip():
+        raise InputError([Problem(f"{option} {word}", "NAME=VALUE is expected")])
+    return name.strip(), value.strip()
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    # Once is enough: a second signal must not break off the order in which things are put away.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise SystemExit(TERMINATED)

@@ -1,0 +1,149 @@
+"""Where a service is, how it is reached, and what a broken call means to a user."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import grpc
+
+from readlabel.messages import (
+    InputError,
+    Problem,
+    ReadlabelError,
+    ServiceError,
+    ServiceMismatchError,
+    ServiceUnavailableError,
+)
+from readlabel.wire import parse_status
+
+DEADLINES: Mapping[str, float] = MappingProxyType(
+    {
+        "GetServerInfo": 10,
+        "CreateTrainingRun": 30,
+        "GetTrainingRun": 10,
+        "ListTrainingRuns": 30,
+        "CancelTrainingRun": 10,
+        "ResumeTrainingRun": 10,
+        "DeleteTrainingRun": 30,
+        "FindMissingBlobs": 30,
+        "GetWriteStatus": 10,
+    }
+)
+"""Seconds that each unary call may take, as the .proto files document them."""
+
+WATCH_SILENCE_SECONDS = 45
+BLOB_SILENCE_SECONDS = 60
+_OPTIONS = (
+    # A service that was just started, or comes back, is found at once and not after a long back-off.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 5000),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.max_receive_message_length", 64 << 20),
+    ("grpc.max_metadata_size", 32 << 10),
+)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A service's address and what it takes to be let in.
+
+    TLS is used for every address beyond this machine, and on it when `tls_ca` is given.
+
+    Attributes:
+        address: ``host:port``, ``[v6]:port`` or ``unix:/path``.
+        token_file: its first token is sent with each call.
+        tls_ca: certificate authorities to trust instead of the system's (PEM).
+        insecure: no TLS even beyond this machine.
+    """
+
+    address: str
+    token_file: Path | None = None
+    tls_ca: Path | None = None
+    insecure: bool = False
+
+    @property
+    def tls(self) -> bool:
+        """Whether calls are encrypted."""
+        return self.tls_ca is not None or not (self.insecure or self.address.startswith("unix:") or self._loopback)
+
+    @property
+    def _loopback(self) -> bool:
+        host = self.address.rpartition(":")[0].strip("[]")
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
+
+    def channel(self) -> grpc.Channel:
+        """Open a channel.
+
+        Raises:
+            InputError: the CA file cannot be read, or the address is malformed.
+        """
+        if not self.address.startswith("unix:") and not self.address.rpartition(":")[2].isdigit():
+            raise InputError(f"service address {self.address!r}: HOST:PORT is expected, or unix:/path/of/socket")
+        if not self.tls:
+            return grpc.insecure_channel(self.address, options=_OPTIONS)
+        try:
+            roots = self.tls_ca.read_bytes() if self.tls_ca else None
+        except OSError as error:
+            raise InputError(f"{self.tls_ca}: the CA file cannot be read: {error.strerror}") from error
+        return grpc.secure_channel(self.address, grpc.ssl_channel_credentials(roots), options=_OPTIONS)
+
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What is sent with each call.
+
+        Raises:
+            InputError: the token file cannot be read or is empty.
+        """
+        if self.token_file is None:
+            return ()
+        try:
+            lines = [line.strip() for line in self.token_file.read_text(encoding="utf-8").splitlines()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{self.token_file}: the token file cannot be read: {error}") from error
+        token = next((line for line in lines if line and not line.startswith("#")), None)
+        if token is None:
+            raise InputError(f"{self.token_file}: the token file is empty")
+        return (("authorization", f"Bearer {token}"),)
+
+    def tried(self) -> str:
+        """What was tried, for an error's text."""
+        how = "with TLS" if self.tls else "without TLS"
+        if self.tls_ca is not None:
+            how += f" (trusting {self.tls_ca})"
+        token = "no token" if self.token_file is None else f"the token of {self.token_file}"
+        return f"{self.address}, {how}, {token}"
+
+
+def explain(call: grpc.RpcError, endpoint: Endpoint) -> ReadlabelError:
+    """What a user should be told of a broken call."""
+    code = call.code() if isinstance(call, grpc.Call) else grpc.StatusCode.UNKNOWN
+    status = parse_status(call)
+    if status.reason == "ENGINE_MISMATCH":
+        return ServiceMismatchError(f"the service at {endpoint.address} has another engine: {status.message}")
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return ServiceMismatchError(
+            f"what answers at {endpoint.address} is no readlabel training service of this version (it lacks a call of "
+            f"readlabel.v1: {status.message})"
+        )
+    if code is grpc.StatusCode.UNAVAILABLE and status.reason != "SHUTTING_DOWN":
+        return ServiceUnavailableError(
+            f"no training service answers; tried {endpoint.tried()}: {status.message or 'no connection'}"
+            + (". Does the service speak TLS, and did this CA sign its certificate?" if endpoint.tls else "")
+        )
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return ServiceUnavailableError(f"the training service did not answer in time; tried {endpoint.tried()}")
+    if status.problems:
+        more = status.violations - len(status.problems)
+        tail = [Problem("", f"and {more} more")] if more > 0 else []
+        return InputError([*status.problems, *tail])
+    return ServiceError(
+        f"the service at {endpoint.address} refused: {status.message or code.name}", status.reason or code.name
+    )

@@ -1,0 +1,155 @@
+"""A training service of one's own: started for one client, gone with it.
+
+It listens on a Unix socket in a 0700 temporary folder with a short path, because gRPC refuses longer ones than the
+107 bytes of a socket's address and work folders are longer. Its standard input is a pipe that only this process holds:
+when this process ends, however it does, the service reads the end of the file, checkpoints, and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from readlabel.client.connection import Endpoint
+from readlabel.messages import ServiceUnavailableError
+
+COMMAND = (sys.executable, "-P", "-m", "readlabel.cli", "serve")
+_SOCKET = "s.sock"
+_LOG = "service.log"
+# A TMPDIR below a scheduler's job folder can be long.
+_LONGEST_FOLDER = 80
+_STOP_MARGIN_SECONDS = 15
+
+
+@dataclass(frozen=True)
+class PrivateOptions:
+    """How a private service trains.
+
+    Attributes:
+        devices: as of ``readlabel serve --devices``.
+        threads: CPU threads; 0 is all there are.
+        checkpoint_dir: where runs checkpoint, so that a later service goes on; None forgets with the service.
+        lease_dir: where services of one host agree on devices.
+        grace_seconds: runs may take so long to checkpoint at the end.
+        worker_command: what starts a worker, instead of the default.
+    """
+
+    devices: str = "auto"
+    threads: int = 0
+    checkpoint_dir: Path | None = None
+    lease_dir: Path | None = None
+    grace_seconds: float = 30
+    worker_command: str | None = None
+
+
+class PrivateService:
+    """A context manager around a service of one's own.
+
+    Args:
+        link: files that are in its blob store from the start.
+        options: see PrivateOptions.
+    """
+
+    def __init__(self, link: Sequence[Path], options: PrivateOptions) -> None:
+        self._link = link
+        self._options = options
+        self._folder: Path | None = None
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Endpoint:
+        """Start it and wait until it listens.
+
+        Raises:
+            ServiceUnavailableError: it ended instead; says why.
+        """
+        try:
+            return self._start()
+        except BaseException:
+            self._stop(at_once=True)
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stop(at_once=False)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def why(self) -> str:
+        """The last of what it wrote to its log."""
+        if self._folder is None:
+            return ""
+        try:
+            lines = (self._folder / _LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        except OSError:
+            return ""
+        return "\n".join(lines[-10:])
+
+    def _start(self) -> Endpoint:
+        self._folder = Path(tempfile.mkdtemp(prefix="readlabel-", dir=_short_temporary_folder()))
+        socket = self._folder / _SOCKET
+        with (self._folder / _LOG).open("wb") as log:
+            self._process = subprocess.Popen(
+                [*COMMAND, "--private", "--socket", str(socket), *self._arguments()],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=self._folder,
+                text=True,
+                start_new_session=True,  # a terminal's Ctrl-C is for this process, which ends the service in order
+            )
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if " serves " in line:
+                return Endpoint(f"unix:{socket}")
+        self._process.wait()
+        raise ServiceUnavailableError(f"the private training service did not start:\n{self.why()}")
+
+    def _arguments(self) -> list[str]:
+        options = self._options
+        arguments = ["--devices", options.devices, "--threads", str(options.threads)]
+        arguments += ["--grace", str(options.grace_seconds)]
+        if options.checkpoint_dir is not None:
+            arguments += ["--checkpoint-dir", str(options.checkpoint_dir.absolute())]
+        if options.lease_dir is not None:
+            arguments += ["--lease-dir", str(options.lease_dir.absolute())]
+        if options.worker_command is not None:
+            arguments += ["--worker-command", options.worker_command]
+        for path in self._link:
+            arguments += ["--link", str(path.absolute())]
+        return arguments
+
+    def _stop(self, at_once: bool) -> None:
+        process = self._process
+        if process is not None:
+            if at_once:
+                process.kill()
+            if process.stdin is not None:
+                process.stdin.close()
+            try:
+                process.wait(self._options.grace_seconds + _STOP_MARGIN_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+        if self._folder is not None:
+            with suppress(OSError):
+                shutil.rmtree(self._folder)
+
+
+def _short_temporary_folder() -> Path:
+    """The temporary folder, or /tmp where a socket's path would become too long."""
+    folder = Path(tempfile.gettempdir())
+    return folder if len(os.fsencode(folder)) <= _LONGEST_FOLDER else Path("/tmp")  # noqa: S108 - mkdtemp makes it 0700

@@ -1,0 +1,155 @@
+"""One training over a service: reads up, a run created, its news followed, its artifacts down.
+
+In order: the output folder is checked, the reads are named by their digest, a private service is started when no
+address is given, the reads are sent unless they are there, the run is created or found, its epochs are shown, and
+``run/`` appears whole when the run has an outcome.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from readlabel.artifacts.atomic import atomic_folder, raise_output_error
+from readlabel.artifacts.digest import file_ref
+from readlabel.artifacts.names import RUN
+from readlabel.client.connection import Endpoint
+from readlabel.client.private_service import PrivateOptions, PrivateService
+from readlabel.client.progress import Progress
+from readlabel.client.training_client import TrainingClient
+from readlabel.messages import (
+    PARAMETER_FAILURES,
+    GridPoint,
+    RunSpec,
+    ServiceError,
+    ServiceUnavailableError,
+    TrainingFailedError,
+)
+from readlabel.wire import TrainingRun
+
+SERVICE_PATIENCE_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What to train, and where the outcome goes.
+
+    Attributes:
+        point: the combination.
+        training_reads: Parquet file of labelled reads.
+        validation_reads: Parquet file of independent labelled reads.
+        out: the folder that appears when the run has an outcome.
+        tags: free words for the run.
+        priority: runs of higher priority leave a standing service's queue first.
+    """
+
+    point: GridPoint
+    training_reads: Path
+    validation_reads: Path
+    out: Path
+    tags: Mapping[str, str] = field(default_factory=dict)
+    priority: int = 0
+
+
+def train_over_service(
+    request: TrainRequest, endpoint: Endpoint | None, private: PrivateOptions, progress: Progress
+) -> TrainingRun:
+    """Train one combination.
+
+    Args:
+        request: what to train.
+        endpoint: the service, or None to start a private one.
+        private: how the private one trains.
+        progress: is told the news.
+
+    Returns:
+        The run, SUCCEEDED or FAILED by its parameters; `request.out` holds its files.
+
+    Raises:
+        InputError: the reads cannot be read, or the service found faults in what was asked.
+        OutputError: the folder cannot be written.
+        ServiceUnavailableError: no service answers.
+        ServiceMismatchError: the service is of another version.
+        TrainingFailedError: the run ended for a reason that lies in the machine, or was cancelled.
+    """
+    _check_writable(request.out)
+    spec = RunSpec(
+        point=request.point,
+        training_reads=file_ref(request.training_reads),
+        validation_reads=file_ref(request.validation_reads),
+    )
+    if endpoint is not None:
+        with TrainingClient(endpoint, SERVICE_PATIENCE_SECONDS) as client:
+            return _train(client, request, spec, progress, standing=True)
+    service = PrivateService([request.training_reads, request.validation_reads], private)
+    with service as own, TrainingClient(own) as client:
+        try:
+            run = _train(client, request, spec, progress, standing=False)
+            client.delete(run.name)  # its files are here: nothing to keep a checkpoint for
+        except ServiceUnavailableError as error:
+            raise TrainingFailedError(f"the private training service was lost:\n{service.why()}") from error
+        return run
+
+
+def _train(
+    client: TrainingClient, request: TrainRequest, spec: RunSpec, progress: Progress, standing: bool
+) -> TrainingRun:
+    client.check_version()
+    reads = {request.training_reads: spec.training_reads, request.validation_reads: spec.validation_reads}
+    for path, blob in reads.items():
+        if client.upload(path, blob):
+            progress.say(f"sent {path.name} ({blob.size_bytes:,} bytes)")
+    run = client.create(spec, request.tags, request.priority)
+    with _how_to_cancel(client, run, progress) if standing else nullcontext():
+        for event in client.watch(run.name):
+            if event.state_change is not None:
+                progress.state(event.state_change)
+            elif event.epoch is not None:
+                progress.epoch(event.epoch)
+            elif event.note is not None:
+                progress.say(f"note: {event.note.text}")
+    run = client.get(run.name)
+    failure = run.failure
+    if run.state == "CANCELLED":
+        raise TrainingFailedError(f"{run.name} was cancelled; its checkpoint is kept, so training it again goes on")
+    if failure is not None and failure.reason not in PARAMETER_FAILURES:
+        raise TrainingFailedError(f"{run.name} failed ({failure.reason}): {failure.message}")
+    _download(client, run, request.out)
+    if failure is not None:
+        progress.say(f"failed by its parameters ({failure.reason}): {failure.message}")
+    return run
+
+
+def _download(client: TrainingClient, run: TrainingRun, out: Path) -> None:
+    if all(artifact.name != RUN for artifact in run.artifacts):
+        raise ServiceError(f"{run.name} is {run.state} but has no {RUN}", "DATA_LOSS")
+    with atomic_folder(out) as folder:
+        for artifact in run.artifacts:
+            client.download(artifact, folder / Path(artifact.name).name)
+
+
+@contextmanager
+def _how_to_cancel(client: TrainingClient, run: TrainingRun, progress: Progress) -> Iterator[None]:
+    """Tell somebody who leaves a standing service that the run goes on there."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        address = client.endpoint.address
+        progress.say(
+            f"{run.name} goes on at {address}; the same command attaches to it again, and\n"
+            f"  readlabel runs cancel {run.run_id} --service {address}\nstops it"
+        )
+        raise
+
+
+def _check_writable(out: Path) -> None:
+    """Find out before the training, and not after it, that its outcome cannot be kept."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent):
+            pass
+    except OSError as error:
+        raise_output_error(out, error)
