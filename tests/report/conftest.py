@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,6 +35,8 @@ from readlabel.messages import (
 from readlabel.reads.labelled import KINDS, STRANDS, LabelledReads, runs
 from readlabel.reads.parquet import write_reads
 from readlabel.reads.predictions import Predictions, write_predictions
+from readlabel.report.export import export
+from readlabel.report.folders import open_folder
 
 READS = 30
 HISTORY_COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy", "lr")
@@ -252,3 +255,40 @@ def make() -> SimpleNamespace:
         grid=grid,
         library_5p=LIBRARY_5P,
     )
+
+
+@dataclass(frozen=True)
+class Results:
+    """A grid's results as the pipeline publishes them: ``outdir/<model>/<variant>/``."""
+
+    grid: Grid
+    outdir: Path
+    folders: tuple[Path, ...]
+    validation: Path
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight combinations: six with a model, index 5 without any outcome, index 6 failed by its parameters."""
+    root = tmp_path_factory.mktemp("published")
+    reads = simulate(LIBRARY_5P)
+    write_reads(root / "validation.parquet", [reads], LIBRARY_5P)
+    for entry in grid(LIBRARY_5P).entries:
+        run = root / "runs" / entry.variant
+        if entry.index == 5:
+            continue
+        if entry.index == 6:
+            write_failed_run(run, entry.point)
+        else:
+            write_run(run, reads, entry.point, error=0.004 * (entry.index + 1), seed=entry.index)
+        export(open_folder(run), entry.variant, root / "results" / entry.model, root / "validation.parquet", 1)
+    return root
+
+
+@pytest.fixture
+def results(tmp_path: Path, published: Path) -> Results:
+    """A copy of the published results, for a test to change."""
+    outdir = tmp_path / "results"
+    shutil.copytree(published / "results", outdir)
+    folders = tuple(sorted((outdir / LIBRARY_5P.model).iterdir()))
+    return Results(grid(LIBRARY_5P), outdir, folders, published / "validation.parquet")

@@ -17,7 +17,7 @@ TEXT = "#1A1A1A"
 MUTED = "#5F6670"
 WRONG = "#B00020"
 
-_SHADES = (0.0, 0.45, -0.22)
+_SHADES = (0.0, 0.45, -0.18)
 """Each further round through the fills is lighter, then darker; names are always written beside a colour."""
 
 

@@ -1,0 +1,67 @@
+"""The commands `readlabel export`, `report` and `verdict`, run as a user runs them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def readlabel(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "readlabel.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_report_takes_folders_after_one_option_and_prints_the_leaderboard(results, tmp_path: Path) -> None:
+    grid = tmp_path / "grid.json"
+    grid.write_text(results.grid.model_dump_json())
+    out = results.outdir / "report"
+    done = readlabel("report", "--grid", grid, "--variants", *results.folders, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == str(out / "report.html")
+    assert "10x5p_sc_ont_0" in done.stdout
+    assert "NUMERICS: the loss is NaN" in done.stdout
+
+    verdict = readlabel("verdict", "--leaderboard", out / "leaderboard.tsv")
+    assert verdict.returncode == 1
+    (line,) = verdict.stderr.splitlines()
+    assert line.startswith("error: 2 of 8 combinations have no model: 10x5p_sc_ont_5 MISSING (")
+    assert "10x5p_sc_ont_6 FAILED (NUMERICS" in line
+
+
+def test_the_verdict_on_a_whole_grid_is_exit_0(tmp_path: Path) -> None:
+    table = tmp_path / "leaderboard.tsv"
+    table.write_text("variant\tstate\treason\nm_0\tSUCCEEDED\tNA\n")
+    assert readlabel("verdict", "--leaderboard", table).returncode == 0
+
+
+@pytest.mark.parametrize("content", ["", "a\tb\n1\t2\n"])
+def test_the_verdict_refuses_what_is_no_leaderboard(tmp_path: Path, content: str) -> None:
+    table = tmp_path / "leaderboard.tsv"
+    table.write_text(content)
+    done = readlabel("verdict", "--leaderboard", table)
+    assert done.returncode == 2
+    assert "is no leaderboard" in done.stderr
+
+
+def test_export_installs_a_variant_that_was_exported_before(results, tmp_path: Path) -> None:
+    done = readlabel("export", "--run", results.folders[0], "--install", tmp_path / "models")
+    assert done.returncode == 0, done.stderr
+    written = {Path(line).name for line in done.stdout.splitlines()}
+    assert written == {path.name for path in (tmp_path / "models").iterdir()}
+
+
+def test_export_without_a_place_to_write_says_what_to_give(results) -> None:
+    done = readlabel("export", "--run", results.folders[0])
+    assert done.returncode == 2
+    assert "--out" in done.stderr
+    assert "--install" in done.stderr
+
+
+def test_a_folder_that_is_no_run_is_one_clear_line(tmp_path: Path) -> None:
+    done = readlabel("export", "--run", tmp_path / "nothing", "--out", tmp_path, "--name", "a_0")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "is no folder" in done.stderr

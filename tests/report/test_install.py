@@ -1,0 +1,106 @@
+"""A variant goes into tranquillyzer's models folder under the names that its annotation command reads."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from readlabel.messages import InputError
+from readlabel.report.export import export
+from readlabel.report.folders import open_folder
+from readlabel.report.install import SEQ_ORDERS, install
+
+ROW_3P = (
+    '10x3p_sc_ont\t"5p,CBC,UMI,polyT,cDNA,3p"\t"TCTACACGACGCTCTTCCGATCT,N16,N12,T,NN,CCCATGTACTCTGCGTTGATACCACTGCTT"'
+    "\tCBC\tUMI\trev\n"
+)
+
+
+def tranquillyzer_reads(table: Path, name: str) -> list[str]:
+    """Fields of a model's row, taken apart as tranquillyzer does it: quotation marks dropped, then tabs."""
+    for line in table.read_text().splitlines():
+        fields = line.strip().replace("'", "").replace('"', "").split("\t")
+        if fields[0] == name:
+            return fields
+    raise AssertionError(f"no row {name}")
+
+
+@pytest.mark.parametrize(
+    ("crf", "expected"),
+    [
+        (True, {"10x3p_sc_ont_w_CRF.h5", "10x3p_sc_ont_w_CRF_params.json", "10x3p_sc_ont_w_CRF_lbl_bin.pkl"}),
+        (False, {"10x3p_sc_ont.h5", "10x3p_sc_ont_params.json", "10x3p_sc_ont_lbl_bin.pkl"}),
+    ],
+)
+def test_files_are_named_as_annotation_reads_them(tmp_path: Path, sample, make, crf: bool, expected: set[str]) -> None:
+    run = make.run(tmp_path / "run", sample.reads, make.point(sample.library, crf_layer=crf))
+    written = install(open_folder(run), tmp_path / "models")
+    assert {path.name for path in (tmp_path / "models").iterdir()} == expected | {SEQ_ORDERS}
+    assert written[-1] == tmp_path / "models" / SEQ_ORDERS
+    assert (tmp_path / "models" / SEQ_ORDERS).read_text() == ROW_3P
+
+
+def test_an_exported_variant_installs_under_another_name(tmp_path: Path, sample, make) -> None:
+    run = make.run(tmp_path / "run", sample.reads, make.point(sample.library))
+    folder = export(open_folder(run), "10x3p_sc_ont_2", tmp_path / "out", sample.path, 1)
+    install(open_folder(folder), tmp_path / "models", "mine_v2")
+    assert (tmp_path / "models" / "mine_v2_w_CRF.h5").is_file()
+    fields = tranquillyzer_reads(tmp_path / "models" / SEQ_ORDERS, "mine_v2")
+    assert fields[1].split(",") == ["5p", "CBC", "UMI", "polyT", "cDNA", "3p"]
+    assert fields[3:] == ["CBC", "UMI", "rev"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"", b"%s\n"),
+        (b"a\t1,2\tX\t\t\tfwd\n", b"a\t1,2\tX\t\t\tfwd\n%s\n"),
+        (b"# note\n\na\t'1'\tX", b"# note\n\na\t'1'\tX\n%s\n"),
+        (b"a\tx\r\n10x3p_sc_ont\told\r\nb\ty\r\n", b"a\tx\r\n%s\r\nb\ty\r\n"),
+        (b'\xef\xbb\xbf"10x3p_sc_ont"\told\nb\t\xff\n', b"%s\nb\t\xff\n"),
+        (b"10x3p_sc_ont\told\nb\ty\n10x3p_sc_ont\tolder\n", b"%s\nb\ty\n"),
+        (b"10x3p_sc_ont_old\tz\n", b"10x3p_sc_ont_old\tz\n%s\n"),
+    ],
+)
+def test_other_rows_stay_byte_for_byte(tmp_path: Path, sample, make, before: bytes, after: bytes) -> None:
+    run = make.run(tmp_path / "run", sample.reads, make.point(sample.library))
+    table = tmp_path / "models" / SEQ_ORDERS
+    table.parent.mkdir()
+    table.write_bytes(before)
+    install(open_folder(run), table.parent)
+    assert table.read_bytes() == after % ROW_3P.strip().encode()
+    install(open_folder(run), table.parent)
+    assert table.read_bytes() == after % ROW_3P.strip().encode()
+
+
+def test_several_barcodes_and_none_survive_the_row(tmp_path: Path, sample, make) -> None:
+    library = make.library_5p.model_copy(update={"barcodes": ("CBC", "SLS"), "umis": ()})
+    reads = make.simulate(library, 2)
+    run = make.run(tmp_path / "run", reads, make.point(library))
+    install(open_folder(run), tmp_path / "models")
+    fields = tranquillyzer_reads(tmp_path / "models" / SEQ_ORDERS, library.model)
+    assert fields[3:] == ["CBC,SLS", "", "fwd"]
+    with (tmp_path / "models" / SEQ_ORDERS).open(newline="") as handle:
+        assert next(csv.reader(handle, delimiter="\t")) == fields
+
+
+def test_what_tranquillyzer_cannot_load_is_refused_with_the_reason(tmp_path: Path, sample, make) -> None:
+    note = "boundary potentials are on; tranquillyzer's files hold none."
+    run = make.run(tmp_path / "run", sample.reads, make.point(sample.library), tranquillyzer_loads=False, notes=(note,))
+    with pytest.raises(InputError, match=r"tranquillyzer cannot load this model.*boundary potentials"):
+        install(open_folder(run), tmp_path / "models")
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_failed_run_has_nothing_to_install(tmp_path: Path, sample, make) -> None:
+    run = make.failed_run(tmp_path / "run", make.point(sample.library))
+    with pytest.raises(InputError, match="FAILED: NUMERICS: the loss is NaN"):
+        install(open_folder(run), tmp_path / "models")
+
+
+def test_a_name_that_names_no_file_is_refused(tmp_path: Path, sample, make) -> None:
+    run = make.run(tmp_path / "run", sample.reads, make.point(sample.library))
+    with pytest.raises(InputError, match="letters, digits"):
+        install(open_folder(run), tmp_path / "models", "a/b")

@@ -1,0 +1,229 @@
+"""REPORT compares a grid's variants: what it writes, and that its figures are the models' own."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from pypdf import PdfReader
+
+from readlabel.artifacts.names import VALIDATION_PDF_SUFFIX
+from readlabel.evaluation import score
+from readlabel.messages import Grid, InputError, OutputError
+from readlabel.reads.parquet import read_reads
+from readlabel.reads.predictions import read_predictions
+from readlabel.report.build import build
+from readlabel.report.leaderboard import rank
+from readlabel.report.variants import Variant, gather
+
+MODEL = "10x5p_sc_ont"
+
+
+class Links(HTMLParser):
+    """Everything a page points at or loads."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.targets: list[str] = []
+        self.ids: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name in ("href", "src") and value:
+                self.targets.append(value)
+            if name == "id" and value:
+                self.ids.add(value)
+
+
+def table_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as handle:
+        return list(csv.DictReader(handle, delimiter="\t"))
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_every_combination_is_listed_best_first_then_those_without_a_model(results) -> None:
+    build(results.grid, results.folders, results.outdir / "report")
+    rows = table_of(results.outdir / "report" / "leaderboard.tsv")
+    assert len(rows) == len(results.grid.entries)
+    good = [row for row in rows if row["state"] == "SUCCEEDED"]
+    assert [row["rank"] for row in good] == ["1", "2", "3", "4", "5", "6"]
+    accuracies = [float(row["per_base_accuracy"]) for row in good]
+    assert accuracies == sorted(accuracies, reverse=True)
+    missing, failed = rows[6:]
+    assert (missing["variant"], missing["state"]) == (f"{MODEL}_5", "MISSING")
+    assert "killed" in missing["reason"]
+    assert missing["learning_rate"] == "0.01"
+    assert (failed["variant"], failed["state"]) == (f"{MODEL}_6", "FAILED")
+    assert failed["reason"].startswith("NUMERICS: the loss is NaN")
+    assert failed["per_base_accuracy"] == "NA"
+    assert list(rows[0])[5:8] == ["conv_filters", "crf_layer", "learning_rate"]
+
+
+def test_the_figures_are_those_of_the_predictions_and_the_truth(results) -> None:
+    build(results.grid, results.folders, results.outdir / "report")
+    truth = read_reads(results.validation)
+    for row in table_of(results.outdir / "report" / "leaderboard.tsv")[:6]:
+        folder = results.outdir / MODEL / row["variant"]
+        predictions, labels = read_predictions(folder / f"{row['variant']}_predictions.parquet")
+        own = score(labels, truth.offsets, truth.labels, predictions.labels)
+        padded = score(labels, truth.offsets, truth.labels, predictions.tranquillyzer_labels)
+        assert float(row["per_base_accuracy"]) == pytest.approx(own.accuracy, abs=5e-7)
+        assert float(row["macro_f1"]) == pytest.approx(own.macro_f1, abs=5e-7)
+        assert float(row["exact_order"]) == pytest.approx(own.exact_order, abs=5e-7)
+        assert float(row["tranquillyzer_accuracy"]) == pytest.approx(padded.accuracy, abs=5e-7)
+
+
+def test_the_same_input_in_any_order_gives_the_same_bytes(results, tmp_path: Path) -> None:
+    build(results.grid, results.folders, tmp_path / "a")
+    build(results.grid, results.folders[::-1], tmp_path / "b")
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
+
+
+def test_the_page_loads_nothing_and_its_links_lead_somewhere(results) -> None:
+    report = build(results.grid, results.folders, results.outdir / "report")
+    text = report.html.read_text()
+    links = Links(text)
+    assert links.targets
+    for target in links.targets:
+        if target.startswith("#"):
+            assert target[1:] in links.ids
+        elif target != "data:,":
+            assert "//" not in target
+            assert (report.html.parent / target.split("#")[0]).exists(), target
+    for loader in ("http://", "https://", "@import", "url(", "fetch("):
+        assert loader not in text
+
+
+def test_texts_from_runs_are_escaped(results) -> None:
+    report = build(results.grid, results.folders, results.outdir / "report")
+    text = report.html.read_text()
+    assert "lower learning_rate &lt;1&gt;" in text
+    assert "lower learning_rate <1>" not in text
+
+
+def test_the_merged_drawings_have_a_bookmark_a_variant_and_one_a_read(results) -> None:
+    build(results.grid, results.folders, results.outdir / "report")
+    merged = PdfReader(results.outdir / "report" / "validation.pdf")
+    titles = [item.title for item in merged.outline if not isinstance(item, list)]
+    ranked = [row["variant"] for row in table_of(results.outdir / "report" / "leaderboard.tsv")]
+    assert titles == ranked[:6]
+    reads = [item for item in merged.outline if isinstance(item, list)]
+    assert len(reads) == 6
+    assert all(inner[0].title.startswith("0 (Architecture: ") for inner in reads)
+    pages = [merged.get_destination_page_number(inner[0]) for inner in reads]
+    singles = [len(PdfReader(results.outdir / MODEL / v / f"{v}{VALIDATION_PDF_SUFFIX}").pages) for v in titles]
+    assert pages == [sum(singles[:place]) for place in range(6)]
+    assert f'href="validation.pdf#page={pages[1] + 1}"' in (results.outdir / "report" / "report.html").read_text()
+
+
+def test_the_winner_is_copied_with_a_word_on_why(results) -> None:
+    build(results.grid, results.folders, results.outdir / "report")
+    best = results.outdir / "report" / "best" / MODEL
+    winner = table_of(results.outdir / "report" / "leaderboard.tsv")[0]["variant"]
+    source = results.outdir / MODEL / winner
+    assert {path.name for path in best.iterdir()} == {path.name for path in source.iterdir()} | {"README.md"}
+    assert (best / f"{winner}.h5").read_bytes() == (source / f"{winner}.h5").read_bytes()
+    text = (best / "README.md").read_text()
+    assert winner in text
+    assert "Ties go to the higher macro-F1" in text
+
+
+def test_a_folder_in_the_way_of_the_winner_is_not_replaced(results) -> None:
+    own = results.outdir / "report" / "best" / MODEL
+    own.mkdir(parents=True)
+    (own / "thesis.txt").write_text("mine")
+    with pytest.raises(OutputError, match="move it away"):
+        build(results.grid, results.folders, results.outdir / "report")
+    assert (own / "thesis.txt").read_text() == "mine"
+
+
+def test_folders_of_an_earlier_grid_are_named_and_kept(results) -> None:
+    old = results.outdir / MODEL / f"{MODEL}_9"
+    old.mkdir()
+    shutil.copy(results.folders[0] / f"{MODEL}_0_run.json", old / f"{MODEL}_9_run.json")
+    left = results.outdir / MODEL / f"{MODEL}_5"
+    left.mkdir()
+    shutil.copy(results.folders[0] / f"{MODEL}_0_run.json", left / f"{MODEL}_5_run.json")
+    report = build(results.grid, results.folders, results.outdir / "report", results.outdir)
+    assert [(stranger.name, stranger.why) for stranger in report.strangers] == [
+        (f"{MODEL}_5", "holds another combination than this grid's of the same name"),
+        (f"{MODEL}_9", "the grid has no such combination"),
+    ]
+    assert f"{MODEL}_9" in report.html.read_text()
+    assert old.exists()
+    assert table_of(results.outdir / "report" / "leaderboard.tsv")[6]["state"] == "MISSING"
+
+
+def test_a_variant_of_another_combination_does_not_stand_in_for_this_one(results) -> None:
+    entries = list(results.grid.entries)
+    moved = Grid(entries=(entries[1].model_copy(update={"index": 0}), *entries[2:]))
+    variants, strangers = gather(moved, results.folders)
+    assert variants[0].state == "MISSING"
+    assert [stranger.name for stranger in strangers] == [f"{MODEL}_0", f"{MODEL}_1"]
+
+
+def test_a_damaged_variant_is_listed_and_the_others_are_compared(results) -> None:
+    (results.folders[0] / f"{MODEL}_0_metrics.json").write_text("{")
+    (results.folders[1] / f"{MODEL}_1_run.json").write_text("{}")
+    build(results.grid, results.folders, results.outdir / "report")
+    rows = {row["variant"]: row for row in table_of(results.outdir / "report" / "leaderboard.tsv")}
+    assert [rows[f"{MODEL}_{index}"]["state"] for index in (0, 1)] == ["UNREADABLE", "UNREADABLE"]
+    assert "is no Metrics" in rows[f"{MODEL}_0"]["reason"]
+    assert [row["rank"] for row in rows.values() if row["state"] == "SUCCEEDED"] == ["1", "2", "3", "4"]
+
+
+def test_a_grid_without_any_outcome_still_has_a_report(results) -> None:
+    report = build(results.grid, [], results.outdir / "report")
+    assert {row.variant.state for row in report.ranked} == {"MISSING"}
+    assert not (results.outdir / "report" / "validation.pdf").exists()
+    assert "MISSING" in report.html.read_text()
+
+
+def test_a_variant_given_twice_is_an_error(results, tmp_path: Path) -> None:
+    copy = tmp_path / "elsewhere" / results.folders[0].name
+    shutil.copytree(results.folders[0], copy)
+    with pytest.raises(InputError, match="given twice"):
+        gather(results.grid, [*results.folders, copy])
+
+
+def with_figures(variant: Variant, accuracy: float, f1: float, order: float, parameters: int) -> Variant:
+    assert variant.metrics is not None
+    assert variant.record is not None
+    figures = {"accuracy": accuracy, "macro_f1": f1, "exact_order": order}
+    scores = variant.metrics.validation.model_copy(update=figures)
+    return Variant(
+        entry=variant.entry,
+        state=variant.state,
+        folder=variant.folder,
+        record=variant.record.model_copy(update={"trainable_parameters": parameters}),
+        metrics=variant.metrics.model_copy(update={"validation": scores}),
+    )
+
+
+def test_ties_go_to_f1_then_order_then_fewer_parameters_then_lower_index(results) -> None:
+    variants, _ = gather(results.grid, results.folders)
+    good = [variant for variant in variants if variant.metrics is not None]
+    figures = [(0.9, 0.8, 0.7, 10), (0.9, 0.8, 0.7, 10), (0.9, 0.8, 0.7, 9), (0.9, 0.8, 0.71, 99), (0.9, 0.81, 0.1, 99)]
+    tied = [with_figures(variant, *values) for variant, values in zip(good[:5], figures, strict=True)]
+    order = [row.variant.entry.index for row in rank(tied[::-1])]
+    assert order == [good[place].entry.index for place in (4, 3, 2, 0, 1)]
+
+
+def test_a_variant_that_tranquillyzer_cannot_load_says_so(results) -> None:
+    winner = min(results.folders)
+    path = winner / f"{winner.name}_run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"tranquillyzer_loads": False}))
+    report = build(results.grid, results.folders, results.outdir / "report")
+    assert table_of(results.outdir / "report" / "leaderboard.tsv")[0]["tranquillyzer_loads"] == "FALSE"
+    assert "cannot load it" in report.html.read_text()
+    assert f"the best that does is {MODEL}_1" in (report.html.parent / "best" / MODEL / "README.md").read_text()
