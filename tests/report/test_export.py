@@ -9,7 +9,7 @@ import pytest
 from pypdf import PdfReader
 
 from readlabel.artifacts import names
-from readlabel.messages import InputError
+from readlabel.messages import InputError, OutputError
 from readlabel.report.export import export
 from readlabel.report.folders import open_folder
 
@@ -64,6 +64,20 @@ def test_predictions_of_other_reads_are_refused_and_leave_nothing(tmp_path: Path
     with pytest.raises(InputError, match="is not of the reads of"):
         export(open_folder(run), "a_0", tmp_path / "out", sample.path)
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_only_an_earlier_export_is_replaced(tmp_path: Path, sample, make) -> None:
+    run = make.failed_run(tmp_path / "run", make.point(sample.library))
+    own = tmp_path / "out" / "src"
+    own.mkdir(parents=True)
+    (own / "thesis.txt").write_text("mine")
+    with pytest.raises(OutputError, match="move it away"):
+        export(open_folder(run), "src", tmp_path / "out", sample.path)
+    assert (own / "thesis.txt").read_text() == "mine"
+    export(open_folder(run), "a_0", tmp_path / "out", sample.path)
+    (tmp_path / "out" / "a_0" / "a_0_val_viz.pdf").write_text("of an earlier success")
+    export(open_folder(run), "a_0", tmp_path / "out", sample.path)
+    assert not (tmp_path / "out" / "a_0" / "a_0_val_viz.pdf").exists()
 
 
 def test_a_name_that_leaves_the_folder_is_refused(tmp_path: Path, sample, make) -> None:

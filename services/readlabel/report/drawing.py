@@ -4,8 +4,8 @@ From top to bottom of a page: whether the read's architecture is valid, what the
 150 bases. A line is a ruler, the bases on the colours of the predicted labels, their names, the true labels where they
 are known, and their names. A wrong base is underlined, and crossed out in the truth below it.
 
-All coordinates are points (1/72 inch) from a page's lower left corner. Text is one string a row and each page has one
-collection of cells; an artist for each base would take a hundred times as long.
+All coordinates are points (1/72 inch) from a page's lower left corner. A page has two artists, one of all coloured
+cells and one of all words; one for each base would take a hundred times as long.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import matplotlib
 import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.backend_bases import RendererBase
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.text import Text
 from matplotlib.transforms import IdentityTransform
 from numpy.typing import NDArray
 
@@ -45,8 +47,10 @@ _PREDICTED_HEIGHT, _TRUTH_HEIGHT, _UNDERLINE = 13.0, 9.0, 1.8
 _TITLE_HEIGHT, _NOTE_HEIGHT, _LEGEND_HEIGHT = 18.0, 13.0, 16.0
 _TITLE_COLUMNS, _TITLE_LINES = 112, 3
 _WRONG_MARK = "×"
+_ABOVE_CELLS = 10
 
 Font = Literal["DejaVuSansMono", "DejaVuSans", "DejaVuSans-Bold"]
+MONOSPACED: Font = "DejaVuSansMono"
 
 
 @dataclass(frozen=True)
@@ -83,41 +87,70 @@ class Style:
     fills: dict[str, str]
 
 
+@dataclass(frozen=True)
+class _Word:
+    """Letters without a space, from (x, y) on the baseline."""
+
+    x: float
+    y: float
+    text: str
+    font: FontProperties
+    colour: str
+
+
+class _Words(Artist):
+    """All writing of a page. Each `Text` of matplotlib would first measure itself; here every place is known."""
+
+    def __init__(self, words: Sequence[_Word]) -> None:
+        super().__init__()
+        self._words = words
+        self.set_zorder(_ABOVE_CELLS)
+
+    def draw(self, renderer: RendererBase) -> None:
+        context = renderer.new_gc()
+        for word in self._words:
+            context.set_foreground(word.colour)
+            renderer.draw_text(context, word.x, word.y, word.text, word.font, 0)
+        context.restore()
+
+
 @dataclass
 class _Canvas:
     """A page while it is drawn, from the top down."""
 
     height: float
     y: float = field(init=False)
-    figure: Figure = field(init=False)
+    words: list[_Word] = field(default_factory=list)
     cells: list[list[tuple[float, float]]] = field(default_factory=list)
     colours: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.figure = Figure(figsize=(PAGE_WIDTH / 72, self.height / 72), dpi=72)
         self.y = self.height
 
     def down(self, points: float) -> None:
         self.y -= points
 
     def text(self, x: float, y: float, text: str, font: Font, size: float, colour: str = TEXT) -> None:
-        if text:
-            artist = Text(
-                x, y, text, color=colour, fontproperties=_font(font), size=size, va="baseline", parse_math=False
-            )
-            artist.set_transform(IdentityTransform())
-            self.figure.add_artist(artist)
+        """Write a row. A monospaced one is mostly spaces, so that its words are cheaper one by one."""
+        properties = _font(font, size)
+        if font == MONOSPACED:
+            for word in re.finditer(r"\S+", text):
+                column = x + word.start() * size * _ADVANCE
+                self.words.append(_Word(column, y, word.group(), properties, colour))
+        elif text:
+            self.words.append(_Word(x, y, text, properties, colour))
 
     def cell(self, x: float, y: float, width: float, height: float, colour: str) -> None:
         self.cells.append([(x, y), (x + width, y), (x + width, y + height), (x, y + height)])
         self.colours.append(colour)
 
     def finish(self) -> Figure:
-        collection = PolyCollection(self.cells, facecolors=self.colours, linewidths=0, antialiaseds=False)
-        collection.set_transform(IdentityTransform())
-        collection.set_zorder(-1)
-        self.figure.add_artist(collection)
-        return self.figure
+        figure = Figure(figsize=(PAGE_WIDTH / 72, self.height / 72), dpi=72)
+        cells = PolyCollection(self.cells, facecolors=self.colours, linewidths=0, antialiaseds=False)
+        cells.set_transform(IdentityTransform())
+        figure.add_artist(cells)
+        figure.add_artist(_Words(self.words))
+        return figure
 
 
 def draw(read: DrawnRead, style: Style) -> Iterator[Figure]:
@@ -168,13 +201,13 @@ def _line_height(line: Line) -> float:
 
 def _draw_line(canvas: _Canvas, line: Line, style: Style) -> None:
     canvas.down(_RULER_HEIGHT)
-    canvas.text(MARGIN, canvas.y + 3, line.ruler, "DejaVuSansMono", _SMALL_SIZE, MUTED)
+    canvas.text(MARGIN, canvas.y + 3, line.ruler, MONOSPACED, _SMALL_SIZE, MUTED)
     for base in range(RULER_STEP, len(line.bases) + 1, RULER_STEP):
         canvas.cell(MARGIN + (base - 0.5) * CELL - 0.3, canvas.y, 0.6, 2.2, MUTED)
 
     canvas.down(_PREDICTED_HEIGHT)
     _draw_row(canvas, line.predicted, style, _PREDICTED_HEIGHT)
-    canvas.text(MARGIN, canvas.y + 3.1, line.bases, "DejaVuSansMono", _BASE_SIZE)
+    canvas.text(MARGIN, canvas.y + 3.1, line.bases, MONOSPACED, _BASE_SIZE)
     wrong = np.flatnonzero(line.wrong).tolist()
     for base in wrong:
         canvas.cell(MARGIN + base * CELL, canvas.y - _UNDERLINE, CELL, _UNDERLINE, WRONG)
@@ -184,7 +217,7 @@ def _draw_line(canvas: _Canvas, line: Line, style: Style) -> None:
         canvas.down(_TRUTH_HEIGHT)
         _draw_row(canvas, line.truth, style, _TRUTH_HEIGHT)
         marks = "".join(_WRONG_MARK if flag else " " for flag in line.wrong).rstrip()
-        canvas.text(MARGIN, canvas.y + 1.0, marks, "DejaVuSansMono", _BASE_SIZE, WRONG)
+        canvas.text(MARGIN, canvas.y + 1.0, marks, MONOSPACED, _BASE_SIZE, WRONG)
         canvas.text(MARGIN - 21, canvas.y + 2.2, "truth", "DejaVuSans", 6.5, MUTED)
         _draw_names(canvas, line.truth, MUTED)
 
@@ -198,7 +231,7 @@ def _draw_row(canvas: _Canvas, row: Row, style: Style, height: float) -> None:
 def _draw_names(canvas: _Canvas, row: Row, colour: str) -> None:
     for names in row.names:
         canvas.down(_NAMES_HEIGHT)
-        canvas.text(MARGIN, canvas.y + 1.2, names, "DejaVuSansMono", _SMALL_SIZE, colour)
+        canvas.text(MARGIN, canvas.y + 1.2, names, MONOSPACED, _SMALL_SIZE, colour)
 
 
 def _legend_rows(style: Style) -> list[list[tuple[float, str]]]:
@@ -220,16 +253,17 @@ def _draw_legend(canvas: _Canvas, rows: Sequence[Sequence[tuple[float, str]]], s
         canvas.down(_LEGEND_HEIGHT)
         for x, label in row:
             canvas.cell(x, canvas.y + 2, 15, 9, style.fills[label])
-            canvas.text(x + 19, canvas.y + 3.5, label, "DejaVuSansMono", _NOTE_SIZE)
+            canvas.text(x + 19, canvas.y + 3.5, label, MONOSPACED, _NOTE_SIZE)
 
 
 def _draw_mark_key(canvas: _Canvas) -> None:
     """Say, at the right end of the note, how a wrong base is marked."""
     x = PAGE_WIDTH - MARGIN - 56
-    canvas.text(x, canvas.y + 2.5, _WRONG_MARK, "DejaVuSansMono", _BASE_SIZE, WRONG)
+    canvas.text(x, canvas.y + 2.5, _WRONG_MARK, MONOSPACED, _BASE_SIZE, WRONG)
     canvas.text(x + 9, canvas.y + 3, "wrong base", "DejaVuSans", _NOTE_SIZE, MUTED)
 
 
-def _font(name: Font) -> FontProperties:
+@cache
+def _font(name: Font, size: float) -> FontProperties:
     """A font that ships with matplotlib, by file: what a machine has installed must not change a page."""
-    return FontProperties(fname=Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf")
+    return FontProperties(fname=Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf", size=size)

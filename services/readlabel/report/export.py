@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from readlabel.artifacts.atomic import atomic_folder
-from readlabel.artifacts.names import ARTIFACTS, PREDICTIONS, VALIDATION_PDF_SUFFIX
-from readlabel.messages import InputError, Library
+from readlabel.artifacts.names import ARTIFACTS, PREDICTIONS, RUN, VALIDATION_PDF_SUFFIX
+from readlabel.messages import InputError, Library, OutputError
 from readlabel.reads.labelled import LabelledReads, concatenate
 from readlabel.reads.parquet import iter_reads
 from readlabel.reads.predictions import Predictions, read_predictions
@@ -43,7 +43,7 @@ def export(
 
     Raises:
         InputError: a file is missing or of another run.
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or something else is in its place.
     """
     if not _VARIANT.match(variant):
         raise InputError(f"variant name {variant!r}: letters, digits and _.- name folders and files")
@@ -53,6 +53,8 @@ def export(
         if validation is None:
             raise InputError(f"{run.path}: the run SUCCEEDED; give the validation reads to draw its predictions on")
     target = out / variant
+    if target.exists() and not _is_earlier_export(target, variant):
+        raise OutputError(f"{target}: is no earlier export of {variant}, so it is not replaced; move it away")
     with atomic_folder(target) as folder:
         laid_out = RunFolder(folder, variant)
         for artifact in ARTIFACTS:
@@ -107,6 +109,11 @@ def _drawn(library: Library, reads: LabelledReads, predicted: Predictions, numbe
     if true_order != architecture.order:
         facts.append(f"true order: {true_order}")
     return DrawnRead(f"{number} ({architecture})", "  ·  ".join(facts), reads.sequence_of(number), labels, truth)
+
+
+def _is_earlier_export(target: Path, variant: str) -> bool:
+    """Whether a folder is one that `export` may replace: an empty one, or one with the variant's record."""
+    return target.is_dir() and (RunFolder(target, variant).file(RUN).is_file() or not any(target.iterdir()))
 
 
 def _first_reads(path: Path, count: int) -> LabelledReads:
