@@ -37,6 +37,11 @@ def segment_column(
     return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), rows, type=SEGMENTS)
 
 
+def one_chunk(column: Any) -> Any:
+    """A table's column as one array."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
 def bytes_of(column: Any) -> tuple[NDArray[np.int64], memoryview]:
     """Offsets (from 0) and the bytes of all rows of a string or binary array; the bytes are a view."""
     if len(column) == 0:

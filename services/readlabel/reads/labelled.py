@@ -48,6 +48,22 @@ class SegmentTable:
         rows = slice(int(self.offsets[read]), int(self.offsets[read + 1]))
         return list(zip(self.label[rows].tolist(), self.start[rows].tolist(), self.end[rows].tolist(), strict=True))
 
+    def tiles(self, lengths: NDArray[np.int64], num_labels: int) -> bool:
+        """Whether the segments of each read cover it without gap or overlap, and name known labels.
+
+        Args:
+            lengths: (n,) bases of each read, at least 1.
+            num_labels: labels there are.
+        """
+        if len(self) != len(lengths) or (np.diff(self.offsets) == 0).any():
+            return False
+        if (self.end <= self.start).any() or (self.label >= num_labels).any():
+            return False
+        expected = np.zeros_like(self.start)
+        expected[1:] = self.end[:-1]
+        expected[self.offsets[:-1]] = 0
+        return bool((self.start == expected).all() and (self.end[self.offsets[1:] - 1] == lengths).all())
+
     def take(self, indices: NDArray[np.integer[Any]]) -> SegmentTable:
         """The table of the given reads, in their order."""
         offsets, rows = ragged_take(self.offsets, indices)

@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 
 from readlabel.artifacts.atomic import atomic_path
 from readlabel.messages import InputError, Library, Message
-from readlabel.reads._arrow import SEGMENTS, binary_column, bytes_of, segment_column, segments_of, string_column
+from readlabel.reads._arrow import SEGMENTS, binary_column, bytes_of, one_chunk, segment_column, segments_of, string_column
 from readlabel.reads._file import Header, open_file, write_header
 from readlabel.reads.labelled import KINDS, STRANDS, LabelledReads, SegmentTable, concatenate
 from readlabel.reads.tokens import letters_of, tokens_of_bytes
@@ -122,7 +122,7 @@ def iter_reads(path: Path) -> Iterator[LabelledReads]:
     """
     with open_file(path, FORMAT, SCHEMA_VERSION, _SCHEMA) as (file, header):
         for index in range(file.num_row_groups):
-            yield _reads(file.read_row_group(index).combine_chunks(), header, path)
+            yield _reads(file.read_row_group(index), header, path)
 
 
 def read_reads(path: Path) -> LabelledReads:
@@ -172,7 +172,7 @@ def _table(reads: LabelledReads, schema: Any) -> Any:
 
 def _reads(table: Any, header: Header, path: Path) -> LabelledReads:
     """Check one row group and give it as arrays: a file from elsewhere may hold anything its schema allows."""
-    columns = {name: _one_chunk(table.column(name)) for name in table.column_names}
+    columns = {name: one_chunk(table.column(name)) for name in table.column_names}
     for field in _SCHEMA:
         if not field.nullable and columns[field.name].null_count:
             raise InputError(f"{path}: column {field.name} lacks a value; each read has one")
@@ -213,23 +213,8 @@ def _check(reads: LabelledReads, label_offsets: Any, path: Path) -> None:
     if unknown.any():
         read = int(np.searchsorted(reads.offsets, int(np.argmax(unknown)), "right")) - 1
         raise InputError(f"{path}, read {reads.read_ids[read]}: a label index is beyond the file's labels")
-    table = reads.segments
-    if not _tiles(reads, table):
+    if not reads.segments.tiles(reads.lengths, len(reads.label_names)):
         raise InputError(f"{path}: the segments of a read do not tile it, or name an unknown label")
-
-
-def _tiles(reads: LabelledReads, table: SegmentTable) -> bool:
-    counts = np.diff(table.offsets)
-    if (counts == 0).any() or (table.end <= table.start).any() or (table.label >= len(reads.label_names)).any():
-        return False
-    expected = np.empty_like(table.start)
-    expected[1:] = table.end[:-1]
-    expected[table.offsets[:-1]] = 0
-    return bool((table.start == expected).all() and (table.end[table.offsets[1:] - 1] == reads.lengths).all())
-
-
-def _one_chunk(column: Any) -> Any:
-    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
 def _word_codes(column: Any, words: tuple[str, ...], path: Path, name: str) -> Any:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from readlabel.artifacts.atomic import atomic_path
 from readlabel.messages import InputError
-from readlabel.reads._arrow import SEGMENTS, segment_column, segments_of
+from readlabel.reads._arrow import SEGMENTS, one_chunk, segment_column, segments_of
 from readlabel.reads._file import Header, open_file, write_header
 from readlabel.reads.labelled import SegmentTable, Strings, expand, runs
 
@@ -88,14 +88,23 @@ def read_predictions(path: Path) -> tuple[Predictions, tuple[str, ...]]:
         InputError: the file is missing, cut short, damaged, or not a file of predictions.
     """
     with open_file(path, FORMAT, SCHEMA_VERSION, _SCHEMA) as (file, header):
-        table = file.read().combine_chunks()
-    lengths = table.column("length").to_numpy().astype(np.int64)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
+        table = file.read()
+    columns = {name: one_chunk(table.column(name)) for name in _SCHEMA.names}
+    if any(column.null_count for column in columns.values()):
+        raise InputError(f"{path}: a column lacks a value; each read has one")
+    lengths = columns["length"].to_numpy().astype(np.int64)
+
+    def labels(name: str) -> NDArray[np.uint8]:
+        segments = SegmentTable(*segments_of(columns[name]))
+        if not segments.tiles(lengths, len(header.labels)):
+            raise InputError(f"{path}: the {name} of a read do not tile it, or name an unknown label")
+        return expand(segments)
+
     predictions = Predictions(
-        read_ids=table.column("read_id").to_numpy(),
-        offsets=offsets,
-        labels=_labels(table.column("segments"), offsets, len(header.labels), path),
-        tranquillyzer_labels=_labels(table.column("segments_tranquillyzer"), offsets, len(header.labels), path),
+        read_ids=columns["read_id"].to_numpy(zero_copy_only=False),
+        offsets=np.concatenate([[0], np.cumsum(lengths)]),
+        labels=labels("segments"),
+        tranquillyzer_labels=labels("segments_tranquillyzer"),
     )
     return predictions, header.labels
 
@@ -103,10 +112,3 @@ def read_predictions(path: Path) -> tuple[Predictions, tuple[str, ...]]:
 def _column(table: SegmentTable) -> Any:
     return segment_column(table.offsets, table.label, table.start, table.end)
 
-
-def _labels(column: Any, offsets: NDArray[np.int64], num_labels: int, path: Path) -> NDArray[np.uint8]:
-    parts = [SegmentTable(*segments_of(chunk)) for chunk in column.chunks]
-    labels: NDArray[np.uint8] = np.concatenate([np.zeros(0, np.uint8), *(expand(part) for part in parts)])
-    if len(labels) != offsets[-1] or (labels >= num_labels).any():
-        raise InputError(f"{path}: its segments do not cover its reads, or name an unknown label")
-    return labels

@@ -13,7 +13,7 @@ from readlabel.messages import Library
 from readlabel.reads.fasta import Sequences
 from readlabel.reads.labelled import STRANDS, LabelledReads, Strings
 from readlabel.simulator.assemble import Bases, assemble, without_errors
-from readlabel.simulator.errors import ErrorModel, run_lengths
+from readlabel.simulator.errors import ErrorModel, run_lengths, spare_one_base
 from readlabel.simulator.layout import MAX_FLANK, MAX_TAIL, Layout, make_layout
 from readlabel.simulator.parameters import SimulationParameters, Stream
 from readlabel.simulator.pool import Pool
@@ -88,6 +88,8 @@ class BlockSimulator:
             runs = run_lengths(without_errors(self._pool, stretches), read_end)
         errors = self._errors.draw(stretches, rng, runs)
         bases = assemble(self._pool, stretches, self._layout.labels, errors, rng)
+        if (np.diff(bases.offsets) == 0).any():
+            bases = assemble(self._pool, stretches, self._layout.labels, spare_one_base(errors, stretches), rng)
         return self._reads(index, templates, bases)
 
     def _reads(self, index: int, templates: Templates, bases: Bases) -> LabelledReads:

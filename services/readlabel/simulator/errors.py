@@ -87,7 +87,7 @@ class ErrorModel:
         mismatch = value < thresholds[:, 0]
         insertion = ~mismatch & (value < thresholds[:, 1])
         inserted = self._inserted(insertion, self._insertion_rate[stretches.slot[stretch]], rng)
-        return _spare_one_base(Errors(position, stretch, mismatch, inserted), stretches)
+        return Errors(position, stretch, mismatch, inserted)
 
     def _inserted(self, insertion: NDArray[np.bool_], rate: NDArray[np.float64], rng: np.random.Generator) -> Ints:
         inserted = insertion.astype(np.int64)
@@ -115,7 +115,7 @@ def run_lengths(tokens: NDArray[np.uint8], offsets: Ints) -> Ints:
 
 
 def _thresholds(rates: NDArray[np.float64]) -> NDArray[np.uint32]:
-    scaled = np.rint(np.cumsum(rates, axis=1) * _SCALE)
+    scaled: NDArray[np.float64] = np.rint(np.cumsum(rates, axis=1) * _SCALE)
     return np.minimum(scaled, _SCALE - 1).astype(np.uint32)
 
 
@@ -124,14 +124,10 @@ def _uint32(rng: np.random.Generator, count: int) -> NDArray[np.uint32]:
     return words.view(np.uint32)[:count]
 
 
-def _spare_one_base(errors: Errors, stretches: Stretches) -> Errors:
-    """A read whose every base would be left out keeps its first, so that no read is empty."""
-    stretch_end = np.cumsum(stretches.length)
-    read_end = np.append(0, stretch_end)[stretches.offsets]
-    deletion = errors.deletion
-    read = np.searchsorted(read_end, errors.position[deletion], "right") - 1
+def spare_one_base(errors: Errors, stretches: Stretches) -> Errors:
+    """Without the first deletion of each read that would lose every base, so that no read is empty."""
+    read_end = np.append(0, np.cumsum(stretches.length))[stretches.offsets]
+    read = np.searchsorted(read_end, errors.position[errors.deletion], "right") - 1
     lost = np.bincount(read, minlength=len(read_end) - 1) == np.diff(read_end)
-    if not lost.any():
-        return errors
     keep = ~np.isin(errors.position, read_end[:-1][lost])
     return Errors(errors.position[keep], errors.stretch[keep], errors.mismatch[keep], errors.inserted[keep])

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from readlabel.messages import InputError
+from readlabel.reads.fasta import read_fasta
+from readlabel.reads.fastq import iter_fastq
+from readlabel.reads.tokens import letters_of
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "transcripts.fa"
+
+
+def test_names_and_wrapped_sequences_are_read(path: Path) -> None:
+    path.write_bytes(b">tx1 first one\r\nACGT\r\nacgu\r\n\r\n>tx2|gene\nNNRY")
+    found = read_fasta(path)
+    assert found.names == ("tx1", "tx2|gene")
+    assert found.offsets.tolist() == [0, 8, 12]
+    assert letters_of(found.tokens) == b"ACGTACGTNNNN"
+
+
+def test_gzip_is_told_by_its_content_and_not_by_a_name(path: Path) -> None:
+    path.write_bytes(gzip.compress(b">tx1\nACGT\n"))
+    assert read_fasta(path).names == ("tx1",)
+
+
+def test_every_problem_is_named_by_line(path: Path) -> None:
+    path.write_text(">a\nAC-T\n>b\n>a\nACGT\n> \nA\n>c\n")
+    with pytest.raises(InputError) as caught:
+        read_fasta(path)
+    found = [(problem.where.removeprefix(f"{path}, "), problem.message) for problem in caught.value.problems]
+    assert [where for where, _ in found] == ["line 2, column 3", "line 3", "line 4", "line 6", "line 8"]
+    assert "'-' is no nucleotide letter" in found[0][1]
+    assert "sequence b has no bases" in found[1][1]
+    assert "already that of line 1" in found[2][1]
+    assert "no name" in found[3][1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"ACGT\n", "line 1: FASTA begins with"),
+        (b"", "holds no sequence"),
+        (b"@read\nACGT\n+\nIIII\n", "line 1: FASTA begins with"),
+        (b"\x1f\x8b\x08\x00", "cut short or damaged"),
+    ],
+)
+def test_what_is_no_fasta_is_refused(path: Path, content: bytes, message: str) -> None:
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_fasta(path)
+
+
+def test_a_gzip_file_cut_short_says_where(path: Path) -> None:
+    lines = b">tx1\n" + b"ACGT\n" * 50_000
+    packed = gzip.compress(lines)
+    path.write_bytes(packed[: len(packed) - 20])
+    with pytest.raises(InputError, match=r"after line \d+: the gzip file is cut short"):
+        read_fasta(path)
+
+
+def test_a_missing_file_is_named(path: Path) -> None:
+    with pytest.raises(InputError, match=r"transcripts\.fa: cannot be read: No such file"):
+        read_fasta(path)
+
+
+def test_reads_of_fastq_have_name_sequence_and_quality(path: Path) -> None:
+    path.write_bytes(gzip.compress(b"@r1 run=3\nACGT\n+\n!I~5\n@r2\nn\n+r2\nI"))
+    first, second = iter_fastq(path)
+    assert (first.name, letters_of(first.tokens), first.quality.tolist()) == ("r1", b"ACGT", [0, 40, 93, 20])
+    assert (second.name, letters_of(second.tokens)) == ("r2", b"N")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("@r1\nACGT\n+\nIIII\n>r2\n", "line 5: a read of FASTQ begins with"),
+        ("@r1\nACGT\n+\n", "line 1: read r1 is cut short"),
+        ("@r1\nACGT\nIIII\n+\n", "line 3: the third line"),
+        ("@r1\nACGT\n+\nIII\n", "line 4: 3 qualities for 4 bases"),
+        ("@r1\nAC*T\n+\nIIII\n", r"read r1 \(.*line 2\): '\*' at position 3"),
+        ("@r1\n\n+\n\n", "read r1 .*: it is empty"),
+        ("@r1\nA\n+\n \n", "line 4: a quality is outside"),
+    ],
+)
+def test_bad_fastq_is_refused_by_line(path: Path, content: str, message: str) -> None:
+    path.write_text(content)
+    with pytest.raises(InputError, match=message):
+        list(iter_fastq(path))
