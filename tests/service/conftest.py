@@ -103,12 +103,12 @@ class Processes:
                 continue
         return found
 
-    def named(self, word: str) -> list[psutil.Process]:
-        """Those of them whose command line holds a word."""
+    def workers(self) -> list[psutil.Process]:
+        """Those of them that are workers."""
         found = []
         for process in self.alive():
             try:
-                if any(word in part for part in process.cmdline()):
+                if process.cmdline()[1].endswith("scripted_worker.py") or "readlabel.trainer" in process.cmdline():
                     found.append(process)
             except psutil.Error:
                 continue

@@ -1,7 +1,7 @@
 """A worker that speaks the real protocol and does what a script says, for tests of everything around training.
 
 The script is the file of training reads: JSON of `epochs`, and if wanted `gate` (a folder: epoch N waits for the file N
-in it), `die_at` (the epoch after which the worker kills itself) with `deaths` (how often), `silent_at` (the same, but
+in it), `die_at` (the epoch after which the worker kills itself, 0 is before the first) with `deaths` (how often), `silent_at` (the same, but
 before the service hears of the epoch), `outcome`, `reason`, `deaf` (obeys no order, not even the end of its input).
 Checkpoints are the number of the last epoch in a file. Nothing here touches TensorFlow, so a run takes milliseconds.
 """
@@ -50,6 +50,8 @@ def main() -> None:
     checkpoints.mkdir(parents=True, exist_ok=True)
     done = int((checkpoints / "epoch").read_text()) if (checkpoints / "epoch").exists() else 0
     tell(StartedEvent(device=order.device, threads=order.threads, resumed_from_epoch=done))
+    if script.get("die_at") == 0:
+        die(checkpoints, script)
     for epoch in range(1, done + 1):
         tell(EpochEvent(metrics=metrics_of(epoch, script)))
     for epoch in range(done + 1, script["epochs"] + 1):
