@@ -29,12 +29,14 @@ def main(
 ) -> None:
     """Lay a run out as tranquillyzer does, with drawings of its validation reads.
 
-    With --install, write the variant as tranquillyzer's annotation command wants it: model files named after the
-    model, and its row in seq_orders.tsv, where the rows of other models stay as they are.
+    With --install, write the variant as tranquillyzer's annotation command
+    wants it: model files named after the model, and its row in
+    seq_orders.tsv, where the rows of other models stay as they are.
 
     \b
     Examples:
-      readlabel export --run run/ --validation validation.parquet --name mylib_0 --out results/mylib
+      readlabel export --run run/ --validation validation.parquet \\
+          --name mylib_0 --out results/mylib
       readlabel export --run results/mylib/mylib_0 --install tranquillyzer/models
     """
     if out is None and install_into is None:

@@ -27,20 +27,23 @@ def main(
         list[Path] | None, typer.Option(help="An exported variant's folder; give it again for more, or list the rest.")
     ] = None,
     more_variants: Annotated[
-        list[Path] | None, typer.Argument(metavar="[VARIANT]...", help="Further exported variants' folders.")
+        list[Path] | None, typer.Argument(metavar="VARIANT", help="Further exported variants' folders.")
     ] = None,
     outdir: Annotated[
         Path | None, typer.Option(help="Results that may hold variants of earlier grids; they are named, not touched.")
     ] = None,
 ) -> None:
-    """Compare the variants of a grid: leaderboard.tsv, report.html, validation.pdf, and a copy of the best.
+    """Compare the variants of a grid.
 
-    Combinations of the grid without a folder are listed as MISSING. Folders that are not of this grid are named in the
+    Writes leaderboard.tsv, report.html, validation.pdf and best/, a copy of
+    each model's best variant. Combinations of the grid without a folder are
+    listed as MISSING. Folders that are not of this grid are named in the
     report and left alone.
 
     \b
     Example:
-      readlabel report --grid grid.json --out results/report --variants results/mylib/mylib_*
+      readlabel report --grid grid.json --out results/report \\
+          --variants results/mylib/mylib_*
     """
     folders = [*(variants or ()), *(more_variants or ())]
     report = build(read_message(grid, Grid), folders, out, outdir)

@@ -17,7 +17,8 @@ def main(
 ) -> None:
     """Fail when any combination of a grid did.
 
-    Exits 0 when every combination has a model. Otherwise it exits 1 and names, in one line, those that have none.
+    Exits 0 when every combination has a model. Otherwise it exits 1 and
+    names, in one line, those that have none.
 
     \b
     Example:
