@@ -10,10 +10,11 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from enum import Enum
 from queue import SimpleQueue
 from types import FrameType
-from typing import BinaryIO, TextIO
+from typing import TextIO
 
 from pydantic import ValidationError
 
@@ -27,13 +28,22 @@ class Request(Enum):
     CANCEL = "cancel"
     STOP = "stop"
     PARENT_GONE = "parent gone"
+    NONSENSE = "nonsense"
     INTERRUPT = "interrupt"
     TERMINATE = "terminate"
 
     @property
     def exit_status(self) -> int:
-        """Status of a worker that ends for this: 128 + the signal's number as shells have it, else 0."""
-        return {Request.INTERRUPT: 128 + signal.SIGINT, Request.TERMINATE: 128 + signal.SIGTERM}.get(self, 0)
+        """Status of a worker that ends for this: 128 + the number of a signal, as shells have it."""
+        match self:
+            case Request.INTERRUPT:
+                return 128 + signal.SIGINT
+            case Request.TERMINATE:
+                return 128 + signal.SIGTERM
+            case Request.NONSENSE:
+                return InputError.exit_code
+            case _:
+                return 0
 
 
 class Events:
@@ -41,7 +51,7 @@ class Events:
 
     Args:
         stream: where the lines go.
-        on_lost: called once when nobody reads them any more.
+        control: asked to end the run when nobody reads them any more.
     """
 
     def __init__(self, stream: TextIO, control: Control) -> None:
@@ -97,12 +107,12 @@ class Control:
         """Wait for the order to train; None when the worker was asked to end before it had one."""
         return self._orders.get()
 
-    def listen(self, stream: BinaryIO) -> None:
-        """Take orders from `stream` in a thread of its own until it ends.
+    def listen(self, descriptor: int) -> None:
+        """Take orders from a file descriptor, in a thread of its own, until it ends.
 
-        A line that is no order ends the worker as if its parent were gone: the two no longer speak one language.
+        A line that is no order ends the worker too: the two sides no longer speak one language.
         """
-        threading.Thread(target=self._read, args=(stream,), name="orders", daemon=True).start()
+        threading.Thread(target=self._read, args=(descriptor,), name="orders", daemon=True).start()
 
     def take_signals(self) -> None:
         """SIGTERM and Ctrl-C ask for an early end from now on."""
@@ -113,15 +123,13 @@ class Control:
         signal.signal(signal.SIGTERM, handle)
         signal.signal(signal.SIGINT, handle)
 
-    def _read(self, stream: BinaryIO) -> None:
-        for line in stream:
-            if not line.strip():
-                continue
+    def _read(self, descriptor: int) -> None:
+        for line in _lines(descriptor):
             try:
                 order = parse_order(line, "standard input")
             except InputError as error:
                 print(f"error: {error}", file=sys.stderr, flush=True)
-                break
+                return self.ask(Request.NONSENSE)
             match order:
                 case CancelOrder():
                     self.ask(Request.CANCEL)
@@ -129,7 +137,15 @@ class Control:
                     self.ask(Request.STOP)
                 case TrainOrder():
                     self._orders.put(order)
-        self.ask(Request.PARENT_GONE)
+        return self.ask(Request.PARENT_GONE)
+
+
+def _lines(descriptor: int) -> Iterator[bytes]:
+    # Not sys.stdin: a thread that waits within its buffer would abort the interpreter's shutdown.
+    rest = b""
+    while chunk := os.read(descriptor, 1 << 16):
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from filter(bytes.strip, lines)
 
 
 def take_standard_output() -> TextIO:

@@ -48,6 +48,7 @@ class EpochSums(Message):
     correct: int = Field(0, description="Bases labelled as the truth says.")
     loss: float = Field(0, description="Sum over the reads of their loss, the L2 penalty included.")
     gradient_norm: float = Field(0, description="Sum over the steps.")
+    learning_rate: float = Field(0, description="Of the last step.")
     seconds: float = 0
 
 

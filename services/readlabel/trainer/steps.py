@@ -1,0 +1,229 @@
+"""One update of the network from one batch, and the judging of a batch: the compiled part of training.
+
+Enter: a network and batches. Leave: changed weights, and numbers that add up over an epoch. A batch that does not fit
+into memory is cut into micro-batches whose gradients are added up before the update, so its effective size stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from readlabel.model.network import Network
+from readlabel.trainer.adam import Adam
+from readlabel.trainer.batches import Batch
+from readlabel.trainer.failures import RunFailed
+
+_ROWS = tf.TensorSpec([None], tf.int32)
+_GRID = tf.TensorSpec([None, None], tf.uint8)
+_BATCH = (_GRID, _GRID, _ROWS, _ROWS)
+_FLOAT = tf.TensorSpec([], tf.float32)
+_COUNT = tf.TensorSpec([], tf.int64)
+_MICRO_BATCHES = 1 << 16
+"""More than a batch has reads: numbers the noise of micro-batch m of step s as s × this + m."""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one update gave.
+
+    Attributes:
+        loss: mean over the reads of their loss, and the L2 penalty.
+        correct: bases whose most probable label is the true one, dropout on.
+        gradient_norm: of all gradients together, before clipping.
+    """
+
+    loss: float
+    correct: int
+    gradient_norm: float
+
+    @property
+    def finite(self) -> bool:
+        """Whether the update was made of numbers."""
+        return bool(np.isfinite(self.loss) and np.isfinite(self.gradient_norm))
+
+
+class Stepper:
+    """Trains a network batch by batch.
+
+    Args:
+        network: to train.
+        adam: the optimizer of its trainable variables.
+        micro_batch_positions: most positions (rows × time) to compute on at once; 0 sets no limit.
+        on_halved: told the new limit whenever memory ran out.
+    """
+
+    def __init__(
+        self, network: Network, adam: Adam, micro_batch_positions: int, on_halved: Callable[[int], None]
+    ) -> None:
+        self._network = network
+        self._adam = adam
+        self._limit = micro_batch_positions
+        self._on_halved = on_halved
+        self._sums: list[tf.Variable] = []
+        self._update = tf.function(self._update_graph, input_signature=(*_BATCH, _FLOAT, _COUNT))
+        self._add = tf.function(self._add_graph, input_signature=(*_BATCH, _FLOAT, _COUNT, _FLOAT))
+        self._finish = tf.function(self._finish_graph, input_signature=(_FLOAT, _COUNT))
+
+    def step(self, batch: Batch, number: int, rate: float) -> StepResult:
+        """Update the network from one batch.
+
+        Args:
+            batch: its reads.
+            number: of this update, from 1.
+            rate: the learning rate.
+
+        Raises:
+            RunFailed: OUT_OF_MEMORY when not even a single read fits.
+        """
+        while True:
+            parts = list(split_rows(batch, self._limit))
+            try:
+                return self._whole(parts[0], number, rate) if len(parts) == 1 else self._parts(parts, number, rate)
+            except tf.errors.ResourceExhaustedError as error:
+                if parts[0].tokens.shape[0] == 1:
+                    raise RunFailed(
+                        "OUT_OF_MEMORY", f"a single read of {int(batch.lengths.max())} bases does not fit into memory"
+                    ) from error
+                self._limit = parts[0].positions // 2
+                self._on_halved(self._limit)
+
+    def _whole(self, batch: Batch, number: int, rate: float) -> StepResult:
+        loss, correct, norm = self._update(
+            batch.tokens, batch.labels, batch.lengths, batch.visible, np.float32(rate), np.int64(number)
+        )
+        return StepResult(float(loss), int(correct), float(norm))
+
+    def _parts(self, parts: list[Batch], number: int, rate: float) -> StepResult:
+        if not self._sums:
+            self._sums = [tf.Variable(tf.zeros_like(v), trainable=False) for v in self._network.trainable_variables]
+        for total in self._sums:
+            total.assign(tf.zeros_like(total))
+        loss, correct, reads = 0.0, 0, sum(part.reads for part in parts)
+        for index, part in enumerate(parts):
+            share = part.reads / reads
+            noise = np.int64(number * _MICRO_BATCHES + index)
+            part_loss, part_correct = self._add(
+                part.tokens, part.labels, part.lengths, part.visible, np.float32(reads), noise, np.float32(share)
+            )
+            loss, correct = loss + float(part_loss), correct + int(part_correct)
+        return StepResult(loss, correct, float(self._finish(np.float32(rate), np.int64(number))))
+
+    def _update_graph(
+        self,
+        tokens: tf.Tensor,
+        labels: tf.Tensor,
+        lengths: tf.Tensor,
+        visible: tf.Tensor,
+        rate: tf.Tensor,
+        number: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        reads = tf.cast(tf.math.count_nonzero(lengths), tf.float32)
+        noise = number * _MICRO_BATCHES
+        gradients, loss, correct = self._gradients(tokens, labels, lengths, visible, noise, reads, tf.constant(1.0))
+        norm = tf.linalg.global_norm(gradients)
+        self._adam.apply(gradients, rate, tf.cast(number, tf.float32))
+        return loss, correct, norm
+
+    def _add_graph(
+        self,
+        tokens: tf.Tensor,
+        labels: tf.Tensor,
+        lengths: tf.Tensor,
+        visible: tf.Tensor,
+        reads: tf.Tensor,
+        noise: tf.Tensor,
+        share: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        gradients, loss, correct = self._gradients(tokens, labels, lengths, visible, noise, reads, share)
+        for total, gradient in zip(self._sums, gradients, strict=True):
+            total.assign_add(gradient)
+        return loss, correct
+
+    def _finish_graph(self, rate: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+        gradients = [tf.convert_to_tensor(total) for total in self._sums]
+        norm = tf.linalg.global_norm(gradients)
+        self._adam.apply(gradients, rate, tf.cast(number, tf.float32))
+        return norm
+
+    def _gradients(
+        self,
+        tokens: tf.Tensor,
+        labels: tf.Tensor,
+        lengths: tf.Tensor,
+        visible: tf.Tensor,
+        noise: tf.Tensor,
+        reads: tf.Tensor,
+        share: tf.Tensor,
+    ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
+        """Gradients and loss of some of a batch's rows, and how many of their bases are right.
+
+        Args:
+            tokens: (rows, time) uint8; labels, lengths and visible likewise as in `Batch`.
+            labels: see tokens.
+            lengths: see tokens.
+            visible: see tokens.
+            noise: int64 scalar that decides the dropout masks.
+            reads: float32 scalar, reads of the whole batch, over which the loss is a mean.
+            share: float32 scalar, share of the batch in these rows, which carry that share of the L2 penalty.
+        """
+        variables = self._network.trainable_variables
+        with tf.GradientTape() as tape:
+            emissions = self._network.emissions(tokens, lengths, visible, training=True, step=noise)
+            losses = self._network.loss(emissions, labels, lengths)
+            loss = tf.reduce_sum(losses) / reads + share * self._network.penalty()
+        *gradients, by_emission = tape.gradient(
+            loss, [*variables, emissions], unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        # The derivative of a read's loss by an emission is the label's probability there, less 1 for the true label
+        # (CRF: Lafferty et al. 2001; softmax alike). So the backward pass has computed the posterior already.
+        truth = tf.one_hot(labels, by_emission.shape[-1], dtype=by_emission.dtype)
+        most_probable = tf.argmax(by_emission * reads + truth, axis=-1, output_type=tf.int32)
+        real = tf.sequence_mask(lengths, tf.shape(tokens)[1])
+        correct = tf.math.count_nonzero(tf.equal(most_probable, tf.cast(labels, tf.int32)) & real)
+        return [tf.convert_to_tensor(gradient) for gradient in gradients], loss, correct
+
+
+class Judge:
+    """Judges batches in inference mode: dropout off, batch norm with its moving statistics.
+
+    Args:
+        network: to judge.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._graph = tf.function(self._judge_graph, input_signature=_BATCH)
+
+    def judge(self, batch: Batch) -> tuple[float, int]:
+        """Sum of the reads' losses, without the L2 penalty, and the bases that are decoded right."""
+        loss, emissions = self._graph(batch.tokens, batch.labels, batch.lengths, batch.visible)
+        decoded = self._network.decode(emissions, tf.constant(batch.lengths)).numpy()
+        real = np.arange(decoded.shape[1]) < batch.lengths[:, None]
+        return float(loss), int(np.count_nonzero((decoded == batch.labels) & real))
+
+    def _judge_graph(
+        self, tokens: tf.Tensor, labels: tf.Tensor, lengths: tf.Tensor, visible: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        emissions = self._network.emissions(tokens, lengths, visible, training=False)
+        return tf.reduce_sum(self._network.loss(emissions, labels, lengths)), emissions
+
+
+def split_rows(batch: Batch, positions: int) -> Iterator[Batch]:
+    """Cut a batch into parts of equally many rows, a power of two fewer than it has, that keep to a limit.
+
+    Args:
+        batch: to cut.
+        positions: most positions of a part, unless a single row has more; 0 sets no limit.
+    """
+    total = rows = batch.tokens.shape[0]
+    time = batch.tokens.shape[1]
+    while positions and rows > 1 and rows * time > positions:
+        rows = -(-rows // 2)
+    for begin in range(0, total, rows):
+        part = batch.rows(begin, begin + rows)
+        if part.reads:
+            yield part
