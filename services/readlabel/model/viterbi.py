@@ -76,7 +76,7 @@ def _advance(best: tf.Tensor, emissions: tf.Tensor, transitions: tf.Tensor) -> t
 
     def step(i: tf.Tensor, best: tf.Tensor, origins: tf.TensorArray) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
         score = best[0:1] + transitions[0][:, None]
-        origin = tf.zeros(shape, tf.int32)
+        origin = tf.zeros_like(score, tf.int32)
         for label in range(1, shape[0]):
             rival = best[label : label + 1] + transitions[label][:, None]
             origin = tf.where(rival > score, label, origin)
