@@ -28,7 +28,15 @@ import pyarrow.parquet as pq
 
 from readlabel.artifacts.atomic import atomic_path
 from readlabel.messages import InputError, Library, Message
-from readlabel.reads._arrow import SEGMENTS, binary_column, bytes_of, one_chunk, segment_column, segments_of, string_column
+from readlabel.reads._arrow import (
+    SEGMENTS,
+    binary_column,
+    bytes_of,
+    one_chunk,
+    segment_column,
+    segments_of,
+    string_column,
+)
 from readlabel.reads._file import Header, open_file, write_header
 from readlabel.reads.labelled import KINDS, STRANDS, LabelledReads, SegmentTable, concatenate
 from readlabel.reads.tokens import letters_of, tokens_of_bytes

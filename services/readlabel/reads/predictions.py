@@ -111,4 +111,3 @@ def read_predictions(path: Path) -> tuple[Predictions, tuple[str, ...]]:
 
 def _column(table: SegmentTable) -> Any:
     return segment_column(table.offsets, table.label, table.start, table.end)
-

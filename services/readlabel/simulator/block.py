@@ -66,11 +66,13 @@ class BlockSimulator:
         self._seed = seed
         self._stream: Stream = stream
         self._layout = make_layout(library, parameters)
-        if not self._layout.has_cdna:
+        if not (self._layout.has_cdna or self._layout.has_flanks):
             transcripts = None
         elif transcripts is None:
             transcripts = random_transcripts(generator(seed, stream, _TRANSCRIPTS, 0), parameters)
-        self._names: Strings = np.array(transcripts.names if transcripts else (), object)
+        self._names: Strings | None = None
+        if transcripts is not None and self._layout.has_cdna:
+            self._names = np.array(transcripts.names, object)
         self.templates = _templates_a_block(self._layout, parameters)
         # A concatenated read holds two molecules. Inserted bases show address 0 onwards until they are drawn.
         capacity = 2 * self.templates * self._layout.random_bases + parameters.max_insertions
@@ -111,7 +113,7 @@ class BlockSimulator:
 
     def _transcripts(self, templates: Templates) -> Strings:
         """Names of the transcripts each molecule shows, a space between two; None without cDNA."""
-        if not len(self._names):
+        if self._names is None:
             return np.full(len(templates.kind), None, object)
         names: Strings = self._names[templates.transcript]
         for read in np.flatnonzero(templates.second >= 0):

@@ -72,8 +72,13 @@ class Layout:
 
     @property
     def has_cdna(self) -> bool:
-        """Whether a molecule shows a transcript."""
+        """Whether a molecule shows a transcript as its cDNA."""
         return any(slot.kind == "cdna" for slot in self.slots)
+
+    @property
+    def has_flanks(self) -> bool:
+        """Whether a molecule is wrapped in bases of other transcripts."""
+        return any(slot.kind == "flank" for slot in self.slots)
 
 
 def make_layout(library: Library, parameters: SimulationParameters) -> Layout:

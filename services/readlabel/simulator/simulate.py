@@ -39,7 +39,7 @@ def simulate(
         transcripts: where cDNA comes from; None for random transcripts.
         workers: processes that make reads; the reads do not depend on it.
 
-    Yields:
+    Returns:
         Batches of at most about 2^19 bases; with `rc`, pairs are never parted.
 
     Raises:
@@ -53,12 +53,16 @@ def simulate(
         raise InputError(f"workers {workers}: it runs from 1 to {MAX_WORKERS}")
     simulator = BlockSimulator(library, parameters, seed, stream, transcripts)
     count = -(-num_reads // simulator.templates)
-    if min(workers, count // _LEAST_BLOCKS) > 1:
-        workers = min(workers, count // _LEAST_BLOCKS)
+    workers = max(1, min(workers, count // _LEAST_BLOCKS))
+    if workers > 1:
         blocks = blocks_from_workers(library, parameters, seed, stream, transcripts, count, workers)
     else:
         blocks = (simulator.block(index) for index in range(count))
-    wanted = num_reads * (2 if parameters.rc else 1)
+    return _first(num_reads * (2 if parameters.rc else 1), blocks)
+
+
+def _first(wanted: int, blocks: Iterator[LabelledReads]) -> Iterator[LabelledReads]:
+    """The first `wanted` reads of blocks."""
     for reads in blocks:
         yield reads if len(reads) <= wanted else reads.slice(0, wanted)
         wanted -= len(reads)

@@ -5,21 +5,27 @@ from __future__ import annotations
 import numpy as np
 
 from readlabel.reads.fasta import Sequences
+from readlabel.simulator.layout import MAX_FLANK
 from readlabel.simulator.parameters import SimulationParameters
 
-_BASES = 1 << 22
+BASES = 1 << 22
 """Bases of all random transcripts together: few enough for a processor's caches, and more than a model remembers."""
-_FEWEST = 256
+FEWEST = 16
 
 
-def random_transcripts(rng: np.random.Generator, parameters: SimulationParameters) -> Sequences:
+def random_transcripts(rng: np.random.Generator, parameters: SimulationParameters, bases: int = BASES) -> Sequences:
     """Transcripts of uniformly random A, C, G and T.
 
-    Each is one to three times as long as the longest cDNA, so that cDNA has the length that was asked for and can begin
-    at many places.
+    Each is one to three times as long as the longest cDNA or flank, so that both have the length that was asked for
+    and can begin at many places.
+
+    Args:
+        rng: where they are drawn from.
+        parameters: say how long cDNA is.
+        bases: of all transcripts together, about.
     """
-    longest = parameters.max_cdna
-    count = max(_FEWEST, _BASES // (2 * longest))
+    longest = max(parameters.max_cdna, MAX_FLANK)
+    count = max(FEWEST, bases // (2 * longest))
     lengths = rng.integers(longest, 3 * longest, count, endpoint=True)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     tokens = random_tokens(rng, int(offsets[-1]))

@@ -53,6 +53,7 @@ def write_simulated(
         OutputError: a file cannot be written.
     """
     transcripts = None if transcriptome is None else read_fasta(transcriptome)
+    batches = simulate(library, parameters, seed, stream, num_reads, transcripts, workers)
     provenance = SimulationProvenance(
         simulator_revision=SIMULATOR_REVISION,
         parameters=parameters,
@@ -62,7 +63,6 @@ def write_simulated(
         transcriptome=None if transcriptome is None else file_ref(transcriptome),
     )
     strands = 2 if parameters.rc else 1
-    batches = simulate(library, parameters, seed, stream, num_reads, transcripts, workers)
     with ExitStack() as stack:
         pair = None if pickles is None else stack.enter_context(open_pair(pickles))
 
