@@ -9,7 +9,7 @@ def planText(entries) {
     return (["Combinations in the grid: ${entries.size()}"] + shortened(lines, 24)).join('\n')
 }
 
-// The report's own summary, where the report is, and what to do about combinations that have no model.
+// The report's own summary, where the report is, and how many combinations have no model.
 def outcomeText(summary, leaderboard, outdir) {
     // The summary ends with the report's path, which is that of a work folder.
     def lines = shortened(summary.readLines().init().collect { line -> line.stripTrailing() }, 60)
@@ -17,10 +17,9 @@ def outcomeText(summary, leaderboard, outdir) {
 
     def table = leaderboard.readLines().collect { line -> line.split('\t', -1) as List }
     def states = table.tail().collect { cells -> cells[table.head().indexOf('state')] }
-    def lost = states.findAll { state -> state != 'SUCCEEDED' }
+    def lost = states.count { state -> state != 'SUCCEEDED' }
     if (lost) {
-        lines = lines + "${lost.size()} of ${states.size()} combinations have no model. Other hyperparameters are needed where one FAILED;"
-        lines = lines + 'the same command with -resume tries again those without an outcome, and trains nothing else.'
+        lines = lines + "${lost} of ${states.size()} combinations have no model: the reasons are above and in the report."
     }
     return lines.join('\n')
 }

@@ -157,8 +157,9 @@ def contradictions(options) {
             "--reads: there is no '${path}'; give reads.pkl with --labels labels.pkl, or a folder that holds both"
         }
     }
-    if (!options.service && (options.service_token_file || options.service_tls_ca)) {
-        problems = problems + '--service_token_file, --service_tls_ca: --service is needed too'
+    def lonely = ['service_token_file', 'service_tls_ca', 'service_insecure'].findAll { name -> options[name] }
+    if (!options.service) {
+        problems = problems + lonely.collect { name -> "--${name}: --service is needed too" }
     }
     return problems
 }

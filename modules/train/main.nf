@@ -1,7 +1,8 @@
 // One combination → run/, its trained model and what became of it, under fixed file names.
 //
 // The inputs are all that decides the outcome: no index, no address, no folder, no time. So a grid that grows, or another
-// service, trains nothing twice. What may differ from run to run comes by the environment (conf/base.config).
+// service, trains nothing twice. What may differ from run to run comes by the environment (conf/base.config), where
+// `readlabel train` looks for READLABEL_SERVICE, READLABEL_TOKEN_FILE and READLABEL_TLS_CA.
 //
 // A combination that fails by its own parameters is an outcome: run/run.json says so and the task exits 0. A failure of
 // the machine exits with another status, is tried again, then left to the report.
@@ -30,9 +31,7 @@ process TRAIN {
         --out run \\
         --threads ${task.cpus} \\
         \${READLABEL_CHECKPOINT_DIR:+--checkpoint-dir "\$READLABEL_CHECKPOINT_DIR"} \\
-        \${READLABEL_SERVICE:+--service "\$READLABEL_SERVICE"} \\
-        \${READLABEL_SERVICE_TOKEN_FILE:+--token-file "\$READLABEL_SERVICE_TOKEN_FILE"} \\
-        \${READLABEL_SERVICE_TLS_CA:+--tls-ca "\$READLABEL_SERVICE_TLS_CA"}
+        \${READLABEL_INSECURE:+--insecure}
     """
 
     stub:
