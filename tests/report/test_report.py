@@ -175,11 +175,12 @@ def test_a_variant_of_another_combination_does_not_stand_in_for_this_one(results
 def test_a_damaged_variant_is_listed_and_the_others_are_compared(results) -> None:
     (results.folders[0] / f"{MODEL}_0_metrics.json").write_text("{")
     (results.folders[1] / f"{MODEL}_1_run.json").write_text("{}")
+    (results.folders[2] / f"{MODEL}_2_history.tsv").write_text("loss\nmuch\n")
     build(results.grid, results.folders, results.outdir / "report")
     rows = {row["variant"]: row for row in table_of(results.outdir / "report" / "leaderboard.tsv")}
-    assert [rows[f"{MODEL}_{index}"]["state"] for index in (0, 1)] == ["UNREADABLE", "UNREADABLE"]
+    assert [rows[f"{MODEL}_{index}"]["state"] for index in (0, 1, 2)] == ["UNREADABLE"] * 3
     assert "is no Metrics" in rows[f"{MODEL}_0"]["reason"]
-    assert [row["rank"] for row in rows.values() if row["state"] == "SUCCEEDED"] == ["1", "2", "3", "4"]
+    assert [row["rank"] for row in rows.values() if row["state"] == "SUCCEEDED"] == ["1", "2", "3"]
 
 
 def test_a_grid_without_any_outcome_still_has_a_report(results) -> None:
@@ -217,6 +218,25 @@ def test_ties_go_to_f1_then_order_then_fewer_parameters_then_lower_index(results
     tied = [with_figures(variant, *values) for variant, values in zip(good[:5], figures, strict=True)]
     order = [row.variant.entry.index for row in rank(tied[::-1])]
     assert order == [good[place].entry.index for place in (4, 3, 2, 0, 1)]
+
+
+def test_variants_judged_on_different_reads_are_not_compared_silently(results) -> None:
+    path = results.folders[2] / f"{MODEL}_2_run.json"
+    path.write_text(path.read_text().replace("b" * 64, "c" * 64))
+    report = build(results.grid, results.folders, results.outdir / "report")
+    assert "judged on different validation reads" in report.html.read_text()
+    assert f"{MODEL}_2 on cccccccccccc" in report.html.read_text()
+
+
+def test_notes_reach_the_table_and_the_page(results) -> None:
+    path = results.folders[0] / f"{MODEL}_0_run.json"
+    note = "train_fraction 0: an untrained baseline"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"notes": [note]}))
+    report = build(results.grid, results.folders, results.outdir / "report")
+    rows = {row["variant"]: row for row in table_of(results.outdir / "report" / "leaderboard.tsv")}
+    assert rows[f"{MODEL}_0"]["notes"] == note
+    assert rows[f"{MODEL}_1"]["notes"] == "NA"
+    assert note in report.html.read_text()
 
 
 def test_a_variant_that_tranquillyzer_cannot_load_says_so(results) -> None:

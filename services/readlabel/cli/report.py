@@ -13,7 +13,7 @@ from rich.table import Table
 from readlabel.messages import Grid
 from readlabel.report.build import Report, build
 from readlabel.report.folders import read_message
-from readlabel.report.leaderboard import by_model, hyperparameter_text, varying
+from readlabel.report.leaderboard import by_model, comparability, hyperparameter_text, varying
 from readlabel.report.page import seconds
 
 _LOG_WIDTH = 200
@@ -71,6 +71,8 @@ def _print(report: Report) -> None:
                 figures = [variant.state]
             table.add_row(str(row.rank or "–"), variant.entry.variant, *values, *figures)
         console.print(table)
+        if warning := comparability(rows):
+            console.print(warning, markup=False, highlight=False)
         for row in rows:
             if row.variant.reason:
                 console.print(f"{row.variant.entry.variant}: {row.variant.reason}", markup=False, highlight=False)

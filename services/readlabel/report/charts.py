@@ -12,6 +12,7 @@ from dataclasses import dataclass
 WIDTH, HEIGHT = 360, 200
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 30
 _TICKS = 4
+_MOST_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def _axis(values: Sequence[float], *, percent: bool) -> tuple[tuple[Tick, ...], 
     last = max(last, first + 1)
     low, high = first * step, last * step
     shown = step * 100 if percent else step
-    digits = next(digits for digits in range(12) if math.isclose(round(shown, digits), shown, rel_tol=1e-6))
+    digits = next((d for d in range(_MOST_DIGITS) if math.isclose(round(shown, d), shown, rel_tol=1e-6)), _MOST_DIGITS)
     ticks = []
     for number in range(first, last + 1):
         value = number * step

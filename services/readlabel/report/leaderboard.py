@@ -36,6 +36,7 @@ _FIGURES = (
     "trainable_parameters",
     "tranquillyzer_loads",
     "reason",
+    "notes",
 )
 
 
@@ -86,6 +87,19 @@ def hyperparameter_text(variant: Variant, name: str) -> str:
     if isinstance(value, bool):
         return str(value).upper()
     return format(Decimal(repr(value)), "f") if isinstance(value, float) else str(value)
+
+
+def comparability(ranked: Sequence[Ranked]) -> str:
+    """A warning where variants of one model were judged on different reads, so that their order means little."""
+    judged_on: dict[str, list[str]] = {}
+    for row in ranked:
+        if row.rank is not None and row.variant.record is not None:
+            digest = row.variant.record.spec.validation_reads.sha256
+            judged_on.setdefault(digest, []).append(row.variant.entry.variant)
+    if len(judged_on) < 2:
+        return ""
+    sets = "; ".join(f"{', '.join(names)} on {digest[:12]}" for digest, names in sorted(judged_on.items()))
+    return f"These variants were judged on different validation reads, so their figures do not compare: {sets}."
 
 
 def write_leaderboard(target: Path, ranked: Sequence[Ranked]) -> None:
@@ -156,4 +170,9 @@ def _cells(row: Ranked, names: Sequence[str]) -> list[str]:
             str(record.trainable_parameters),
             str(record.tranquillyzer_loads).upper() if variant.state == SUCCEEDED else ABSENT,
         ]
-    return [*head, *values, *scores, *run, " ".join(variant.reason.split()) or ABSENT]
+    notes = () if record is None else record.notes
+    return [*head, *values, *scores, *run, _one_line(variant.reason), _one_line("; ".join(notes))]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()) or ABSENT

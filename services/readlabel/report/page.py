@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from readlabel.artifacts.names import HISTORY
 from readlabel.messages import Hyperparameters, LabelScore, Library, RunRecord, Scores
 from readlabel.report.charts import Chart, line_chart, strip_chart
-from readlabel.report.history import read_history
-from readlabel.report.leaderboard import CRITERION, Ranked, by_model, hyperparameter_text, varying
+from readlabel.report.leaderboard import CRITERION, Ranked, by_model, comparability, hyperparameter_text, varying
 from readlabel.report.palette import fills
 from readlabel.report.variants import MISSING, SUCCEEDED, Stranger
 
@@ -19,12 +17,17 @@ _LEAST_SHARE = 5e-4
 
 @dataclass(frozen=True)
 class HeatCell:
-    """Bases of one true label that were given one label."""
+    """Bases of one true label that were given one label. `strength` is its colour's, from 0 to 1."""
 
     text: str
     title: str
     strength: float
     right: bool
+
+    @property
+    def dark(self) -> bool:
+        """Whether the text on it must be white."""
+        return self.strength > (0.55 if self.right else 0.93)
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class ModelSection:
     best: VariantSection | None
     variants: tuple[VariantSection, ...]
     effects: tuple[Chart, ...]
+    warning: str
 
 
 @dataclass(frozen=True)
@@ -94,9 +98,6 @@ def build_page(
         strangers: folders that are not of this grid.
         first_pages: variant to its first page in the merged PDF, from 1.
         version: of readlabel.
-
-    Raises:
-        InputError: a variant's training history cannot be read.
     """
     models = tuple(_model(model, rows, first_pages) for model, rows in by_model(ranked))
     good = sum(row.variant.state == SUCCEEDED for row in ranked)
@@ -120,6 +121,7 @@ def _model(model: str, rows: Sequence[Ranked], first_pages: Mapping[str, int]) -
         best=sections[0] if good else None,
         variants=sections,
         effects=tuple(_effect(name, good) for name in names) if len(good) > 1 else (),
+        warning=comparability(good),
     )
 
 
@@ -152,10 +154,9 @@ def _variant(row: Ranked, names: Sequence[str], library: Library, first_pages: M
 
 
 def _curves(row: Ranked) -> tuple[Chart, ...]:
-    folder, record = row.variant.folder, row.variant.record
-    if folder is None or record is None or not folder.file(HISTORY).is_file():
+    history, record = row.variant.history, row.variant.record
+    if history is None or record is None:
         return ()
-    history = read_history(folder.file(HISTORY))
     best = record.best_epoch
     charts = (
         line_chart(

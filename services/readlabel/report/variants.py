@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from readlabel.artifacts.names import ARTIFACTS, RUN
+from readlabel.artifacts.names import ARTIFACTS, HISTORY, RUN
 from readlabel.messages import Grid, GridEntry, InputError, Metrics, RunRecord
 from readlabel.report.folders import RunFolder, open_folder
+from readlabel.report.history import History, read_history
 
 SUCCEEDED = "SUCCEEDED"
 MISSING = "MISSING"
@@ -35,6 +36,7 @@ class Variant:
         folder: where its files are, if there are any.
         record: its provenance, if there is one.
         metrics: how good it is; every SUCCEEDED variant has them.
+        history: how its training went, as far as it came.
     """
 
     entry: GridEntry
@@ -43,6 +45,7 @@ class Variant:
     folder: RunFolder | None = None
     record: RunRecord | None = None
     metrics: Metrics | None = None
+    history: History | None = None
 
 
 @dataclass(frozen=True)
@@ -100,12 +103,21 @@ def _variant(entry: GridEntry, folder: RunFolder) -> Variant | None:
     if record.state != SUCCEEDED:
         failure = record.failure
         reason = f"ended as {record.state}" if failure is None else f"{failure.reason}: {failure.message}"
-        return Variant(entry, record.state, reason, folder, record)
+        return Variant(entry, record.state, reason, folder, record, history=_history(folder))
     try:
         folder.require_success(record)
-        return Variant(entry, SUCCEEDED, "", folder, record, folder.metrics())
+        history = read_history(folder.file(HISTORY))
+        return Variant(entry, SUCCEEDED, "", folder, record, folder.metrics(), history)
     except InputError as error:
         return Variant(entry, UNREADABLE, str(error), folder, record)
+
+
+def _history(folder: RunFolder) -> History | None:
+    """The epochs a run trained before it failed, if it left any that can be read."""
+    try:
+        return read_history(folder.file(HISTORY))
+    except InputError:
+        return None
 
 
 def _strangers(outdir: Path, entries: dict[str, GridEntry], found: dict[str, Variant]) -> Sequence[Stranger]:
