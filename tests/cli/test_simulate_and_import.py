@@ -1,0 +1,145 @@
+"""`readlabel simulate` and `readlabel import-reads` as a user types them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from readlabel.cli import main
+from readlabel.messages import Library
+from readlabel.reads.parquet import read_library, read_reads
+from readlabel.tables import format_row
+
+Run = Callable[..., "Done"]
+DATA = Path(__file__).parent.parent / "data"
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def readlabel(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Runs the command line in this process: `readlabel("simulate", "--out", path)`."""
+
+    def run(*arguments: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["readlabel", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return Done(int(ended.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def library_json(tmp_path: Path, library_3p: Library) -> Path:
+    path = tmp_path / "library.json"
+    path.write_text(library_3p.model_dump_json())
+    return path
+
+
+@pytest.fixture
+def seq_orders(tmp_path: Path, library_3p: Library) -> Path:
+    path = tmp_path / "seq_orders.tsv"
+    path.write_text(format_row(library_3p) + "\n")
+    return path
+
+
+def test_a_library_from_json_and_from_a_table_row_give_the_same_file(
+    tmp_path: Path, readlabel: Run, library_json: Path, seq_orders: Path, library_3p: Library
+) -> None:
+    for name, source in (
+        ("a", ["--library", library_json]),
+        ("b", ["--training-seq-orders", seq_orders, "--model-name", "10x3p_sc_ont"]),
+    ):
+        done = readlabel("simulate", *source, "--num-reads", 50, "--seed", 3, "--out", tmp_path / name)
+        assert done.returncode == 0, done.stderr
+        assert "100 reads of 10x3p_sc_ont" in done.stdout
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert read_library(tmp_path / "a") == library_3p
+
+
+def test_simulated_pickles_are_imported_again(tmp_path: Path, readlabel: Run, library_json: Path) -> None:
+    out = tmp_path / "reads.parquet"
+    done = readlabel("simulate", "--library", library_json, "--num-reads", 20, "--pkl", tmp_path / "pair", "--out", out)
+    assert done.returncode == 0, done.stderr
+    imported = tmp_path / "imported.parquet"
+    done = readlabel("import-reads", "--reads", tmp_path / "pair", "--library", library_json, "--out", imported)
+    assert done.returncode == 0, done.stderr
+    assert read_reads(imported).tokens.tolist() == read_reads(out).tokens.tolist()
+
+
+def test_every_error_option_reaches_the_reads(tmp_path: Path, readlabel: Run, library_json: Path) -> None:
+    out = tmp_path / "reads.parquet"
+    options = "--mismatch-rate 0 --insertion-rate 0 --deletion-rate 0 --polyt-error-rate 0 --invalid-fraction 0 --no-rc"
+    lengths = "--min-cdna 120 --max-cdna 120 --segment-error UMI=0,1,0 --max-insertions 2"
+    given = ["--library", library_json, "--num-reads", 30, *options.split(), *lengths.split()]
+    done = readlabel("simulate", *given, "--out", out)
+    assert done.returncode == 0, done.stderr
+    reads = read_reads(out)
+    assert len(reads) == 30
+    for read in range(30):
+        length = {}
+        for label, start, end in reads.segments.of(read):
+            length.setdefault(reads.label_names[label], []).append(end - start)
+        assert length["UMI"] == [12 + 2 * 12]
+        assert length["CBC"] == [16]
+        assert 120 in length["cDNA"]
+
+
+def test_all_faulty_values_are_named_by_their_options(tmp_path: Path, readlabel: Run, library_json: Path) -> None:
+    options = ["--mismatch-rate", 2, "--min-cdna", 0]
+    done = readlabel("simulate", "--library", library_json, *options, "--out", tmp_path / "reads.parquet")
+    assert done.returncode == 2
+    assert "2 problems" in done.stderr
+    assert "--mismatch-rate: Input should be less than or equal to 1, not 2.0" in done.stderr
+    assert "--min-cdna" in done.stderr
+    assert not (tmp_path / "reads.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "which library?"),
+        (["--library", "LIBRARY", "--model-name", "x"], "not both"),
+        (["--library", "missing.json"], "missing.json: cannot be read"),
+        (["--training-seq-orders", "ORDERS", "--model-name", "other"], "no row for model 'other'; it has 10x3p_sc_ont"),
+        (["--library", "LIBRARY", "--segment-error", "CBC:0.1"], "give NAME=MISMATCH,INSERTION,DELETION"),
+        (["--library", "LIBRARY", "--transcriptome", "ORDERS"], "line 1: FASTA begins with"),
+    ],
+)
+def test_a_faulty_call_is_one_clear_error(
+    tmp_path: Path, readlabel: Run, library_json: Path, seq_orders: Path, arguments: list[str], message: str
+) -> None:
+    places = {"LIBRARY": str(library_json), "ORDERS": str(seq_orders)}
+    given = [places.get(argument, argument) for argument in arguments]
+    done = readlabel("simulate", *given, "--out", tmp_path / "reads.parquet")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "reads.parquet").exists()
+
+
+def test_a_pair_is_imported_by_its_two_files(tmp_path: Path, readlabel: Run, library_json: Path) -> None:
+    out = tmp_path / "reads.parquet"
+    pair = ["--reads", DATA / "reads.pkl", "--labels", DATA / "labels.pkl"]
+    done = readlabel("import-reads", *pair, "--library", library_json, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert len(read_reads(out)) == 40
+
+
+def test_reads_without_labels_are_asked_for(tmp_path: Path, readlabel: Run, library_json: Path) -> None:
+    done = readlabel("import-reads", "--reads", DATA / "reads.pkl", "--library", library_json, "--out", tmp_path / "x")
+    assert done.returncode == 2
+    assert "give --labels too" in done.stderr
