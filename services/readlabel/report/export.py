@@ -106,8 +106,7 @@ def _drawn(library: Library, reads: LabelledReads, predicted: Predictions, numbe
         f"{wrong:,} wrong ({wrong / len(truth):.1%})" if wrong else "no base wrong",
     ]
     true_order = "_".join(library.labels[run.label] for run in runs_of(truth))
-    if true_order != architecture.order:
-        facts.append(f"true order: {true_order}")
+    facts.append("order right" if true_order == architecture.order else f"true order: {true_order}")
     return DrawnRead(f"{number} ({architecture})", "  ·  ".join(facts), reads.sequence_of(number), labels, truth)
 
 
