@@ -26,17 +26,27 @@ def test_every_value_lies_between_the_outer_ticks(values: list[float]) -> None:
         assert LEFT <= point.x <= WIDTH - RIGHT
 
 
+@example([0.0, 1e-308])
+@example([1.0])
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=10))
 def test_shares_have_no_tick_above_100_percent(values: list[float]) -> None:
     chart = line_chart("Accuracy", "epoch", [("training", values)], percent=True)
     assert chart is not None
-    assert max(float(tick.label.removesuffix("%")) for tick in chart.y_ticks) <= 100
+    assert {0 <= float(tick.label.removesuffix("%")) <= 100 for tick in chart.y_ticks} == {True}
 
 
 def test_tick_labels_are_as_short_as_they_can_be_and_all_different() -> None:
     chart = line_chart("Accuracy", "epoch", [("training", [0.9612, 0.9651])], percent=True)
     assert chart is not None
     assert [tick.label for tick in chart.y_ticks] == ["96.1%", "96.2%", "96.3%", "96.4%", "96.5%", "96.6%"]
+
+
+def test_a_rate_that_never_changes_has_ticks_that_tell_it() -> None:
+    chart = line_chart("Learning rate", "epoch", [("learning rate", [1e-5] * 3)], percent=False)
+    assert chart is not None
+    labels = [tick.label for tick in chart.y_ticks]
+    assert "0.000010" in labels
+    assert len(set(labels)) == len(labels)
 
 
 def test_a_line_without_values_is_left_out_and_so_is_a_chart_without_lines() -> None:

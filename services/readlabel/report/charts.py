@@ -13,6 +13,8 @@ WIDTH, HEIGHT = 360, 200
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 30
 _TICKS = 4
 _MOST_DIGITS = 12
+_SMALLEST = 1e-9
+"""Values nearer to each other than this, or than the last digits of a float, are one value to an axis."""
 
 
 @dataclass(frozen=True)
@@ -133,14 +135,15 @@ def _y(value: float, low: float, high: float) -> float:
 def _axis(values: Sequence[float], *, percent: bool) -> tuple[tuple[Tick, ...], float, float]:
     """Round ticks that enclose the values, and the ends of the axis."""
     low, high = min(values), max(values)
-    if low == high:
-        low, high = low - max(abs(low) * 0.01, 1e-3), high + max(abs(high) * 0.01, 1e-3)
+    if high - low <= 1e-12 * max(abs(low), abs(high), _SMALLEST):
+        room = 0.01 if percent else 0.2 * abs(high) or 1.0
+        low, high = low - room, high + room
     rough = (high - low) / _TICKS
     magnitude = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * magnitude for factor in (1, 2, 2.5, 5, 10) if factor * magnitude >= rough)
     first, last = math.floor(low / step), math.ceil(high / step)
     if percent:
-        last = min(last, math.ceil(1 / step))
+        first, last = max(first, 0), min(last, math.ceil(1 / step))
     last = max(last, first + 1)
     low, high = first * step, last * step
     shown = step * 100 if percent else step
