@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from readlabel.cli.export import main as export
+from readlabel.messages import InputError
+
 
 def readlabel(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "readlabel.cli", *map(str, arguments)]
@@ -54,10 +57,8 @@ def test_export_installs_a_variant_that_was_exported_before(results, tmp_path: P
 
 
 def test_export_without_a_place_to_write_says_what_to_give(results) -> None:
-    done = readlabel("export", "--run", results.folders[0])
-    assert done.returncode == 2
-    assert "--out" in done.stderr
-    assert "--install" in done.stderr
+    with pytest.raises(InputError, match=r"--out.*--install"):
+        export(results.folders[0])
 
 
 def test_a_folder_that_is_no_run_is_one_clear_line(tmp_path: Path) -> None:
