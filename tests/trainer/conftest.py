@@ -141,6 +141,20 @@ class Worker:
             thread.join(DEADLINE)
         return status
 
+    def rest(self) -> list[Message]:
+        """The events that nobody has taken yet, of a worker that ended."""
+        events = iter(self._events.get_nowait, None)
+        return [event for event in events if event is not None]
+
+    def end(self) -> None:
+        """Kill the worker if it still runs, and leave nothing open."""
+        self.process.kill()
+        self.hang_up()
+        self.wait()
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
@@ -217,9 +231,10 @@ def start_worker() -> Iterator[Callable[..., Worker]]:
 
     yield start
     for worker in started:
-        worker.process.kill()
-        worker.hang_up()
-        worker.wait()
-        for stream in (worker.process.stdout, worker.process.stderr):
-            if stream is not None:
-                stream.close()
+        worker.end()
+
+
+@pytest.fixture(scope="session")
+def worker_class() -> type[Worker]:
+    """For fixtures that outlive a test; they end what they start."""
+    return Worker

@@ -64,9 +64,9 @@ class Stepper:
         self._limit = micro_batch_positions
         self._on_halved = on_halved
         self._sums: list[tf.Variable] = []
-        self._update = tf.function(self._update_graph, input_signature=(*_BATCH, _FLOAT, _COUNT))
-        self._add = tf.function(self._add_graph, input_signature=(*_BATCH, _FLOAT, _COUNT, _FLOAT))
-        self._finish = tf.function(self._finish_graph, input_signature=(_FLOAT, _COUNT))
+        self._update = tf.function(self._update_graph, input_signature=(*_BATCH, _FLOAT, _COUNT), autograph=False)
+        self._add = tf.function(self._add_graph, input_signature=(*_BATCH, _FLOAT, _COUNT, _FLOAT), autograph=False)
+        self._finish = tf.function(self._finish_graph, input_signature=(_FLOAT, _COUNT), autograph=False)
 
     def step(self, batch: Batch, number: int, rate: float) -> StepResult:
         """Update the network from one batch.
@@ -196,20 +196,21 @@ class Judge:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._graph = tf.function(self._judge_graph, input_signature=_BATCH)
+        self._graph = tf.function(self._judge_graph, input_signature=_BATCH, autograph=False)
 
     def judge(self, batch: Batch) -> tuple[float, int]:
         """Sum of the reads' losses, without the L2 penalty, and the bases that are decoded right."""
-        loss, emissions = self._graph(batch.tokens, batch.labels, batch.lengths, batch.visible)
-        decoded = self._network.decode(emissions, tf.constant(batch.lengths)).numpy()
-        real = np.arange(decoded.shape[1]) < batch.lengths[:, None]
-        return float(loss), int(np.count_nonzero((decoded == batch.labels) & real))
+        loss, correct = self._graph(batch.tokens, batch.labels, batch.lengths, batch.visible)
+        return float(loss), int(correct)
 
     def _judge_graph(
         self, tokens: tf.Tensor, labels: tf.Tensor, lengths: tf.Tensor, visible: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         emissions = self._network.emissions(tokens, lengths, visible, training=False)
-        return tf.reduce_sum(self._network.loss(emissions, labels, lengths)), emissions
+        losses = self._network.loss(emissions, labels, lengths)
+        real = tf.sequence_mask(lengths, tf.shape(tokens)[1])
+        right = tf.equal(self._network.decode(emissions, lengths), labels) & real
+        return tf.reduce_sum(losses), tf.math.count_nonzero(right)
 
 
 def split_rows(batch: Batch, positions: int) -> Iterator[Batch]:
