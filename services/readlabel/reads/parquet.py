@@ -44,7 +44,7 @@ from readlabel.reads.tokens import letters_of, tokens_of_bytes
 FORMAT = "readlabel.reads"
 SCHEMA_VERSION = 1
 
-GROUP_BASES = 1 << 23
+GROUP_BASES = 1 << 21
 """A row group ends with the first read that takes it to this many bases: what bounds the memory of both ends."""
 GROUP_READS = 1 << 16
 

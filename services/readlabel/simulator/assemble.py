@@ -1,7 +1,8 @@
 """Reads from stretches and errors: bases gathered from the pool, a label a base, and the true segment table.
 
-Every indel splits its stretch: the stretch's first piece, then for each indel a piece of inserted bases (none for a
-deletion) and a piece that goes on with the stretch. One gather over all pieces gives all bases of a block.
+Every indel splits its stretch: the stretch's first piece, then for each indel a piece that begins with the inserted
+bases and goes on with the stretch. One gather over all pieces gives all bases that errors may touch; long stretches
+without errors are copied in afterwards.
 """
 
 from __future__ import annotations
@@ -52,52 +53,83 @@ def without_errors(pool: Pool, stretches: Stretches) -> NDArray[np.uint8]:
 
 
 def assemble(
-    pool: Pool, stretches: Stretches, label_of_slot: NDArray[np.uint8], errors: Errors, rng: np.random.Generator
+    pool: Pool,
+    stretches: Stretches,
+    worked: Stretches,
+    label_of_slot: NDArray[np.uint8],
+    errors: Errors,
+    rng: np.random.Generator,
 ) -> Bases:
-    """Build the reads of a block."""
-    count = len(stretches.length)
-    template_end = np.cumsum(stretches.length)
-    template_start = template_end - stretches.length
+    """Build the reads of a block.
 
-    # Pieces. The first piece of stretch s comes after 2 pieces for each indel before it: at s + 2 * indels before.
+    Args:
+        pool: where bases come from.
+        stretches: of all reads.
+        worked: the same, with length 0 for those that are copied whole at the end.
+        label_of_slot: (slots,) label of each.
+        errors: of `worked`.
+        rng: the block's generator.
+    """
+    count = len(worked.length)
+    template_end = np.cumsum(worked.length)
+    template_start = template_end - worked.length
+
+    # Pieces. The first piece of stretch s comes after one piece for each indel before it: at s + indels before.
     indel = ~errors.mismatch
     indels_before: Ints = np.cumsum(indel) - indel
     position, owner, inserted = errors.position[indel], errors.stretch[indel], errors.inserted[indel]
-    insert_piece = 2 * np.arange(len(position)) + owner + 1
+    piece_of_indel = owner + np.arange(1, len(owner) + 1)
     per_stretch = np.bincount(owner, minlength=count)
-    first_piece = np.arange(count) + 2 * (np.cumsum(per_stretch) - per_stretch)
-    pieces = count + 2 * len(position)
+    first_piece = np.arange(count) + np.cumsum(per_stretch) - per_stretch
+    pieces = count + len(position)
 
-    # Where each piece begins in the template, and where the piece before it ended.
+    # Where each piece begins in the template, and where the piece before it ended. A piece after k inserted bases
+    # begins k bases too early: what it shows there is overwritten by them.
     begin = np.empty(pieces, np.int64)
     ended = np.empty(pieces + 1, np.int64)
     begin[first_piece] = ended[first_piece] = template_start
-    begin[insert_piece] = ended[insert_piece] = position + (inserted > 0)
-    begin[insert_piece + 1] = ended[insert_piece + 1] = position + 1
+    begin[piece_of_indel] = position + 1 - inserted
+    ended[piece_of_indel] = position + (inserted > 0)
     ended[pieces] = template_end[-1]
     length = ended[1:] - begin
-    length[insert_piece] = inserted
-    shift = np.empty(pieces, np.int64)
-    shift[first_piece] = stretches.address - template_start
-    shift[insert_piece + 1] = shift[first_piece][owner]
-    shift[insert_piece] = -begin[insert_piece]  # inserted bases are set below; until then they show address 0
+    address = begin + np.repeat(worked.address - template_start, per_stretch + 1)
     output_start = np.cumsum(length) - length
 
-    tokens = pool.bases.take(_places(begin + shift, length))
+    tokens = pool.bases.take(_places(address, length))
     stretch_start = output_start[first_piece]
     stretch_length = np.diff(stretch_start, append=len(tokens))
-    _complement(tokens, stretches.complement, stretch_start, stretch_length)
-    _insert(tokens, output_start[insert_piece], inserted, rng)
+    _complement(tokens, worked.complement, stretch_start, stretch_length)
+    place = _places(output_start[piece_of_indel], inserted)
+    tokens[place] = random_tokens(rng, len(place))
 
     mismatch = errors.mismatch
-    piece = errors.stretch[mismatch] + 2 * indels_before[mismatch]
+    piece = errors.stretch[mismatch] + indels_before[mismatch]
     place = output_start[piece] + errors.position[mismatch] - begin[piece]
     tokens[place] = _SUBSTITUTE[tokens[place], rng.integers(0, _CHOICES, len(place), dtype=np.uint8)]
 
+    whole = np.flatnonzero(stretches.length != worked.length)
+    if len(whole):
+        tokens = _splice(tokens, stretch_start[whole], pool.bases, stretches.address[whole], stretches.length[whole])
+        stretch_length += stretches.length - worked.length
+        stretch_start = np.cumsum(stretch_length) - stretch_length
     label = label_of_slot[stretches.slot]
-    labels = np.repeat(label, stretch_length)
     offsets = np.append(stretch_start, len(tokens))[stretches.offsets]
-    return Bases(offsets, tokens, labels, _table(stretches.offsets, offsets, label, stretch_start, stretch_length))
+    table = _table(stretches.offsets, offsets, label, stretch_start, stretch_length)
+    return Bases(offsets, tokens, np.repeat(label, stretch_length), table)
+
+
+def _splice(
+    tokens: NDArray[np.uint8], place: Ints, bases: NDArray[np.uint8], address: Ints, length: Ints
+) -> NDArray[np.uint8]:
+    """Tokens with whole stretches of the pool put in at their places: a copy each, instead of an address a base."""
+    rest, source = tokens.data, bases.data
+    parts: list[memoryview] = []
+    begin = 0
+    for stop, first, end in zip(place.tolist(), address.tolist(), (address + length).tolist(), strict=True):
+        parts += (rest[begin:stop], source[first:end])
+        begin = stop
+    parts.append(rest[begin:])
+    return np.frombuffer(b"".join(parts), np.uint8)
 
 
 def _complement(tokens: NDArray[np.uint8], which: NDArray[np.bool_], start: Ints, length: Ints) -> None:
@@ -105,11 +137,6 @@ def _complement(tokens: NDArray[np.uint8], which: NDArray[np.bool_], start: Ints
     if len(chosen):
         place = _places(start[chosen], length[chosen])
         tokens[place] = COMPLEMENT[tokens[place]]
-
-
-def _insert(tokens: NDArray[np.uint8], start: Ints, inserted: Ints, rng: np.random.Generator) -> None:
-    place = _places(start, inserted)
-    tokens[place] = random_tokens(rng, len(place))
 
 
 def _places(start: Ints, length: Ints) -> Ints:

@@ -6,6 +6,8 @@ so what it holds depends on nothing else: not on the number of workers, nor on h
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +28,9 @@ _BLOCKS, _TRANSCRIPTS = 0, 1
 _BLOCK_BASES = 1 << 18
 _MOST_TEMPLATES = 512
 _FEWEST_TEMPLATES = 8
+
+_COPIED = 64
+"""Bases from which on a stretch without errors is cheaper to copy than to gather."""
 
 _ID_DIGITS = 9
 _ZERO = ord("0")
@@ -74,7 +79,8 @@ class BlockSimulator:
         if transcripts is not None and self._layout.has_cdna:
             self._names = np.array(transcripts.names, object)
         self.templates = _templates_a_block(self._layout, parameters)
-        # A concatenated read holds two molecules. Inserted bases show address 0 onwards until they are drawn.
+        # A concatenated read holds two molecules. A piece begins as many bases too early as are inserted before it,
+        # so the pool is at least that long.
         capacity = 2 * self.templates * self._layout.random_bases + parameters.max_insertions
         self._pool = Pool(self._layout, transcripts, capacity)
         self._errors = ErrorModel(self._layout.rates, parameters.max_insertions, parameters.homopolymer_indel)
@@ -85,13 +91,19 @@ class BlockSimulator:
         templates = draw_templates(self._layout, self._pool, self._parameters, rng, self.templates)
         stretches = both_strands(templates.stretches, self._pool) if self._parameters.rc else templates.stretches
         runs: NDArray[np.int64] | None = None
+        worked = stretches
         if self._errors.needs_runs:
             read_end = np.append(0, np.cumsum(stretches.length))[stretches.offsets]
             runs = run_lengths(without_errors(self._pool, stretches), read_end)
-        errors = self._errors.draw(stretches, rng, runs)
-        bases = assemble(self._pool, stretches, self._layout.labels, errors, rng)
-        if (np.diff(bases.offsets) == 0).any():
-            bases = assemble(self._pool, stretches, self._layout.labels, spare_one_base(errors, stretches), rng)
+        else:
+            whole = ~self._errors.noisy[stretches.slot] & ~stretches.complement & (stretches.length >= _COPIED)
+            worked = replace(stretches, length=np.where(whole, 0, stretches.length))
+        errors = self._errors.draw(worked, rng, runs)
+        bases = assemble(self._pool, stretches, worked, self._layout.labels, errors, rng)
+        empty = np.diff(bases.offsets) == 0
+        if empty.any():
+            errors = spare_one_base(errors, worked, empty)
+            bases = assemble(self._pool, stretches, worked, self._layout.labels, errors, rng)
         return self._reads(index, templates, bases)
 
     def _reads(self, index: int, templates: Templates, bases: Bases) -> LabelledReads:

@@ -34,14 +34,13 @@ class Errors:
     mismatch: NDArray[np.bool_]
     inserted: Ints
 
-    @property
-    def deletion(self) -> NDArray[np.bool_]:
-        """(events,) bool."""
-        return np.logical_not(self.mismatch | (self.inserted > 0))
-
 
 class ErrorModel:
-    """Draws errors at fixed rates a slot."""
+    """Draws errors at fixed rates a slot.
+
+    Attributes:
+        noisy: (slots,) bool, whether a base of the slot can meet an error.
+    """
 
     def __init__(self, rates: NDArray[np.float64], max_insertions: int, homopolymer_indel: float) -> None:
         """Take the layout's (slots, 3) rates."""
@@ -49,7 +48,7 @@ class ErrorModel:
         self._rates = rates
         self._max_insertions = max_insertions
         self._homopolymer_indel = homopolymer_indel
-        self._noisy = rates.sum(axis=1) > 0
+        self.noisy = rates.sum(axis=1) > 0
         self._thresholds = _thresholds(rates)
 
     @property
@@ -66,7 +65,7 @@ class ErrorModel:
             runs: (bases,) length of the homopolymer run each base lies in; wanted when `needs_runs`.
         """
         end = np.cumsum(stretches.length)
-        noisy = np.flatnonzero(self._noisy[stretches.slot])
+        noisy = np.flatnonzero(self.noisy[stretches.slot])
         noisy_length = stretches.length[noisy]
         noisy_end = np.cumsum(noisy_length)
         bases = int(noisy_end[-1]) if len(noisy) else 0
@@ -99,9 +98,10 @@ class ErrorModel:
     def _run_thresholds(self, slot: Ints, runs: NDArray[np.int64]) -> NDArray[np.uint32]:
         """Thresholds with the indel rates of each base scaled by its run, cut so that the three sum to at most 1."""
         rates = self._rates[slot]
-        indel = rates[:, 1] + rates[:, 2]
-        most = np.divide(1 - rates[:, 0], indel, out=np.ones_like(indel), where=indel > 0)
-        rates[:, 1:] *= np.minimum(1 + self._homopolymer_indel * (runs - 1), most)[:, None]
+        rates[:, 1:] *= 1 + self._homopolymer_indel * (runs - 1)[:, None]
+        allowed, total = 1 - rates[:, 0], rates[:, 1] + rates[:, 2]
+        over = total > allowed
+        rates[over, 1:] *= (allowed[over] / total[over])[:, None]
         return _thresholds(rates)
 
 
@@ -124,10 +124,14 @@ def _uint32(rng: np.random.Generator, count: int) -> NDArray[np.uint32]:
     return words.view(np.uint32)[:count]
 
 
-def spare_one_base(errors: Errors, stretches: Stretches) -> Errors:
-    """Without the first deletion of each read that would lose every base, so that no read is empty."""
-    read_end = np.append(0, np.cumsum(stretches.length))[stretches.offsets]
-    read = np.searchsorted(read_end, errors.position[errors.deletion], "right") - 1
-    lost = np.bincount(read, minlength=len(read_end) - 1) == np.diff(read_end)
-    keep = ~np.isin(errors.position, read_end[:-1][lost])
+def spare_one_base(errors: Errors, stretches: Stretches, empty: NDArray[np.bool_]) -> Errors:
+    """Errors without the one at the first base of each read that came out empty.
+
+    Args:
+        errors: that were drawn.
+        stretches: they were drawn for.
+        empty: (reads,) bool.
+    """
+    read_start = (np.cumsum(stretches.length) - stretches.length)[stretches.offsets[:-1]]
+    keep = ~np.isin(errors.position, read_start[empty])
     return Errors(errors.position[keep], errors.stretch[keep], errors.mismatch[keep], errors.inserted[keep])

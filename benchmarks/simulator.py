@@ -1,0 +1,134 @@
+"""How fast reads are simulated: bases a CPU-second, steady and as a whole command, and peak memory.
+
+Writes build/bench/simulator.json: for each figure {baseline, value, ratio, unit, spread}, where the baseline is
+`benchmarks/plain_simulator.py`, run in turn with ours on the same machine; value and baseline are medians, spread is
+(largest - smallest) / median of ours. The baseline makes 2,000 molecules, since its speed does not depend on how many;
+its memory at ours is extrapolated from 1,000 and 2,000.
+
+    python benchmarks/simulator.py [--repeats 5] [--num-reads 200000] [--many 0]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import islice
+from pathlib import Path
+
+from readlabel.messages import Library, Segment
+from readlabel.reads.parquet import iter_reads
+from readlabel.simulator.parameters import SimulationParameters
+from readlabel.simulator.simulate import simulate
+
+ROOT = Path(__file__).resolve().parent.parent
+BASELINE = ROOT / "benchmarks" / "plain_simulator.py"
+ORDERS = ROOT / "assets" / "training_seq_orders.tsv"
+MODEL = "10x3p_sc_ont"
+BASELINE_READS = 2_000
+WARM_UP, MEASURED = 4, 100
+
+
+def steady() -> float:
+    """Bases a CPU-second of blocks after the first few."""
+    segments = (
+        ("5p", "TCTACACGACGCTCTTCCGATCT"),
+        ("CBC", "N16"),
+        ("UMI", "N12"),
+        ("polyT", "T"),
+        ("cDNA", "NN"),
+        ("3p", "CCCATGTACTCTGCGTTGATACCACTGCTT"),
+    )
+    rows = tuple(Segment(name=name, pattern=pattern) for name, pattern in segments)
+    library = Library(model=MODEL, segments=rows, strand="rev")
+    batches = simulate(library, SimulationParameters(), 1, "training", 10**6)
+    for _ in islice(batches, WARM_UP):
+        pass
+    began = time.process_time()
+    bases = sum(batch.num_bases for batch in islice(batches, MEASURED))
+    return bases / (time.process_time() - began)
+
+
+def measured(command: list[str]) -> tuple[str, float, float]:
+    """Output, CPU seconds and peak MB of a command and its children."""
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdout=output)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise SystemExit(f"{command} failed")
+        output.seek(0)
+        return output.read().decode(), usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def whole(folder: Path, num_reads: int) -> tuple[float, float]:
+    """Bases a CPU-second and peak MB of the whole command with Parquet."""
+    out = folder / "reads.parquet"
+    command = [sys.executable, "-m", "readlabel.cli", "simulate", "--training-seq-orders", str(ORDERS)]
+    command += ["--model-name", MODEL, "--num-reads", str(num_reads), "--out", str(out)]
+    _, cpu, peak = measured(command)
+    bases = sum(batch.num_bases for batch in iter_reads(out))
+    out.unlink()
+    return bases / cpu, peak
+
+
+def baseline(folder: Path, num_reads: int) -> tuple[float, float, float]:
+    """Steady and whole bases a CPU-second, and peak MB, of the plain simulator."""
+    text, cpu, peak = measured([sys.executable, str(BASELINE), str(num_reads), str(folder)])
+    found = json.loads(text)
+    return found["bases"] / found["steady_cpu_s"], found["bases"] / cpu, peak
+
+
+def figure(values: list[float], base: float, unit: str, digits: int) -> dict[str, object]:
+    value = statistics.median(values)
+    return {
+        "baseline": round(base, digits),
+        "value": round(value, digits),
+        "ratio": round(value / base, 3),
+        "unit": unit,
+        "spread": round((max(values) - min(values)) / value, 3),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--num-reads", type=int, default=200_000)
+    parser.add_argument("--many", type=int, default=0, help="also show the peak memory of this many reads (5000000)")
+    arguments = parser.parse_args()
+    ours: list[tuple[float, float, float]] = []
+    plain: list[tuple[float, float, float]] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        small_peak = baseline(folder, BASELINE_READS // 2)[2]
+        for repeat in range(arguments.repeats):
+            plain.append(baseline(folder, BASELINE_READS))
+            ours.append((steady(), *whole(folder, arguments.num_reads)))
+            print(f"{repeat + 1}/{arguments.repeats}: ours {ours[-1]}, plain {plain[-1]}", file=sys.stderr)
+        many_peak = whole(folder, arguments.many)[1] if arguments.many else None
+    peak = statistics.median(run[2] for run in plain)
+    peak += (peak - small_peak) / (BASELINE_READS / 2) * (arguments.num_reads - BASELINE_READS)
+    result: dict[str, object] = {
+        "steady_bases_per_cpu_s": figure(
+            [run[0] for run in ours], statistics.median(run[0] for run in plain), "bases/CPU-s", 0
+        ),
+        "whole_200k_bases_per_cpu_s": figure(
+            [run[1] for run in ours], statistics.median(run[1] for run in plain), "bases/CPU-s", 0
+        ),
+        "peak_rss_mb": figure([run[2] for run in ours], peak, "MB", 1),
+    }
+    if many_peak is not None:
+        result["peak_rss_mb_many"] = {"num_reads": arguments.many, "value": round(many_peak, 1), "unit": "MB"}
+    target = ROOT / "build" / "bench" / "simulator.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
