@@ -114,6 +114,16 @@ class Processes:
                 continue
         return found
 
+    def end(self) -> None:
+        """Kill what was started; what that had started must end by itself."""
+        for process in self.started:
+            process.kill()
+            process.wait(DEADLINE)
+            for stream in (process.stdin, process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
+        self.wait_for_none()
+
     def wait_for_none(self) -> None:
         """Wait until no process is left."""
         wait_until(lambda: not self.alive(), f"no process left: {[p.cmdline() for p in self.alive()]}")
@@ -194,20 +204,28 @@ class Script:
         return client.create(self.spec, **options).name
 
 
+@pytest.fixture(scope="session")
+def make_processes() -> Iterator[Callable[[Path], Processes]]:
+    """Makes what starts marked processes; at the end all of them, and all theirs, must be gone or are killed."""
+    made: list[Processes] = []
+
+    def make(folder: Path) -> Processes:
+        (folder / "tmp").mkdir()
+        made.append(Processes(folder / "tmp"))
+        return made[-1]
+
+    yield make
+    for processes in made:
+        processes.end()
+
+
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
     """Starts marked processes; at the end of the test all of them, and all theirs, must be gone or are killed."""
-    folder = tmp_path / "tmp"
-    folder.mkdir()
-    with_mark = Processes(folder)
+    (tmp_path / "tmp").mkdir()
+    with_mark = Processes(tmp_path / "tmp")
     yield with_mark
-    for process in with_mark.started:
-        process.kill()
-        process.wait(DEADLINE)
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
-    with_mark.wait_for_none()
+    with_mark.end()
 
 
 @pytest.fixture
@@ -259,14 +277,20 @@ def real_reads(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "train.parquet", folder / "validation.parquet"
 
 
-@pytest.fixture
-def point_file(tmp_path: Path) -> Callable[..., Path]:
-    """Writes point.json of a tiny network; keyword arguments change its hyperparameters."""
+@pytest.fixture(scope="session")
+def write_point() -> Callable[..., Path]:
+    """Writes point.json of a tiny network into a folder; keyword arguments change its hyperparameters."""
 
-    def write(**changes: object) -> Path:
+    def write(folder: Path, **changes: object) -> Path:
         point = GridPoint(hyperparameters=TINY.model_copy(update=changes), library=LIBRARY)
-        path = tmp_path / "point.json"
+        path = folder / "point.json"
         path.write_text(point.model_dump_json())
         return path
 
     return write
+
+
+@pytest.fixture
+def point_file(tmp_path: Path, write_point: Callable[..., Path]) -> Callable[..., Path]:
+    """The same, into the test's own folder."""
+    return lambda **changes: write_point(tmp_path, **changes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -93,4 +94,12 @@ def main(
         worker_command=tuple(shlex.split(worker_command)) if worker_command else WORKER_COMMAND,
         limits=Limits(queued_runs=max_queued),
     )
-    asyncio.run(serve(config, lambda line: print(line, flush=True)))
+    asyncio.run(serve(config, _say))
+
+
+def _say(line: str) -> None:
+    """Print a line; a service whose reader has gone goes on, and stops in order."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

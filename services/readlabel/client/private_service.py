@@ -19,11 +19,10 @@ from pathlib import Path
 from types import TracebackType
 
 from readlabel.client.connection import Endpoint
-from readlabel.messages import ServiceUnavailableError
+from readlabel.messages import InputError, ServiceUnavailableError
 
 COMMAND = (sys.executable, "-P", "-m", "readlabel.cli", "serve")
 _SOCKET = "s.sock"
-_LOG = "service.log"
 # A TMPDIR below a scheduler's job folder can be long.
 _LONGEST_FOLDER = 80
 _STOP_MARGIN_SECONDS = 15
@@ -63,11 +62,14 @@ class PrivateService:
         self._options = options
         self._folder: Path | None = None
         self._process: subprocess.Popen[str] | None = None
+        # A file without a name: it is gone with the processes that hold it.
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the service has stopped
 
     def __enter__(self) -> Endpoint:
         """Start it and wait until it listens.
 
         Raises:
+            InputError: its options do not go together, or a file to link cannot be read.
             ServiceUnavailableError: it ended instead; says why.
         """
         try:
@@ -88,33 +90,31 @@ class PrivateService:
 
     def why(self) -> str:
         """The last of what it wrote to its log."""
-        if self._folder is None:
-            return ""
-        try:
-            lines = (self._folder / _LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        except OSError:
-            return ""
+        self._log.seek(0)
+        lines = self._log.read().decode(errors="replace").strip().splitlines()
         return "\n".join(lines[-10:])
 
     def _start(self) -> Endpoint:
         self._folder = Path(tempfile.mkdtemp(prefix="readlabel-", dir=_short_temporary_folder()))
         socket = self._folder / _SOCKET
-        with (self._folder / _LOG).open("wb") as log:
-            self._process = subprocess.Popen(
-                [*COMMAND, "--private", "--socket", str(socket), *self._arguments()],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                cwd=self._folder,
-                text=True,
-                start_new_session=True,  # a terminal's Ctrl-C is for this process, which ends the service in order
-            )
+        self._process = subprocess.Popen(
+            [*COMMAND, "--private", "--socket", str(socket), *self._arguments()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            cwd=self._folder,
+            text=True,
+            start_new_session=True,  # a terminal's Ctrl-C is for this process, which ends the service in order
+        )
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if " serves " in line:
                 return Endpoint(f"unix:{socket}")
-        self._process.wait()
-        raise ServiceUnavailableError(f"the private training service did not start:\n{self.why()}")
+        status = self._process.wait()
+        why = self.why().removeprefix("error: ")
+        if status == InputError.exit_code:
+            raise InputError(why)
+        raise ServiceUnavailableError(f"the private training service did not start (status {status}):\n{why}")
 
     def _arguments(self) -> list[str]:
         options = self._options
@@ -147,6 +147,7 @@ class PrivateService:
         if self._folder is not None:
             with suppress(OSError):
                 shutil.rmtree(self._folder)
+        self._log.close()
 
 
 def _short_temporary_folder() -> Path:

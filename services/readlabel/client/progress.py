@@ -35,8 +35,7 @@ class Progress(Protocol):
 
 def epoch_line(metrics: EpochMetrics) -> str:
     """One line that says how an epoch went."""
-    width = len(str(metrics.epochs))
-    line = f"epoch {metrics.epoch:>{width}}/{metrics.epochs}  loss {metrics.loss:.4g}  accuracy {metrics.accuracy:.4f}"
+    line = f"epoch {metrics.epoch}/{metrics.epochs}  loss {metrics.loss:.4g}  accuracy {metrics.accuracy:.4f}"
     if metrics.internal_validation_loss is not None:
         line += f"  val loss {metrics.internal_validation_loss:.4g}"
     if metrics.internal_validation_accuracy is not None:

@@ -89,8 +89,10 @@ def train_over_service(
         try:
             run = _train(client, request, spec, progress, standing=False)
             client.delete(run.name)  # its files are here: nothing to keep a checkpoint for
-        except ServiceUnavailableError as error:
-            raise TrainingFailedError(f"the private training service was lost:\n{service.why()}") from error
+        except (ServiceUnavailableError, TrainingFailedError) as error:
+            if service.alive:
+                raise
+            raise TrainingFailedError(f"the private training service ended early:\n{service.why()}") from error
         return run
 
 
@@ -103,15 +105,12 @@ def _train(
         if client.upload(path, blob):
             progress.say(f"sent {path.name} ({blob.size_bytes:,} bytes)")
     run = client.create(spec, request.tags, request.priority)
-    with _how_to_cancel(client, run, progress) if standing else nullcontext():
-        for event in client.watch(run.name):
-            if event.state_change is not None:
-                progress.state(event.state_change)
-            elif event.epoch is not None:
-                progress.epoch(event.epoch)
-            elif event.note is not None:
-                progress.say(f"note: {event.note.text}")
-    run = client.get(run.name)
+    try:
+        with _how_to_cancel(client, run, progress) if standing else nullcontext():
+            _follow(client, run, progress)
+        run = client.get(run.name)
+    except ServiceUnavailableError as error:
+        raise TrainingFailedError(f"lost sight of {run.name}, which may go on; try again to attach: {error}") from error
     failure = run.failure
     if run.state == "CANCELLED":
         raise TrainingFailedError(f"{run.name} was cancelled; its checkpoint is kept, so training it again goes on")
@@ -121,6 +120,16 @@ def _train(
     if failure is not None:
         progress.say(f"failed by its parameters ({failure.reason}): {failure.message}")
     return run
+
+
+def _follow(client: TrainingClient, run: TrainingRun, progress: Progress) -> None:
+    for event in client.watch(run.name):
+        if event.state_change is not None:
+            progress.state(event.state_change)
+        elif event.epoch is not None:
+            progress.epoch(event.epoch)
+        elif event.note is not None:
+            progress.say(f"note: {event.note.text}")
 
 
 def _download(client: TrainingClient, run: TrainingRun, out: Path) -> None:

@@ -74,8 +74,13 @@ class TrainingClient:
         self._channel.close()
 
     def server_info(self) -> ServerInfo:
-        """What the service is and can."""
-        return from_proto(self._unary(self._training.GetServerInfo, pb.GetServerInfoRequest()), ServerInfo)
+        """What the service is and can. Asks once: it is how to find out that a service is not there."""
+        deadline = DEADLINES["GetServerInfo"]
+        try:
+            info = self._training.GetServerInfo(pb.GetServerInfoRequest(), timeout=deadline, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise explain(error, self.endpoint) from error
+        return from_proto(info, ServerInfo)
 
     def check_version(self) -> ServerInfo:
         """The same, after making sure that this client and the service train the same numbers.

@@ -13,9 +13,11 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -69,8 +71,13 @@ async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
     _stop_on_signals(stop)
     if config.private:
         _stop_at_end_of_input(stop)
-    try:
+    # What is entered here is left in reverse order, however the service ends.
+    async with AsyncExitStack() as closing:
+        if config.private:
+            closing.callback(_remove_traces, config)
+        closing.callback(os.close, lock)
         store = RunStore(config.data_dir / "runs.sqlite")
+        closing.callback(store.close)
         blobs = BlobStore(config.data_dir, config.limits.blob_bytes)
         for path in config.link:
             await asyncio.to_thread(blobs.link, path)
@@ -79,35 +86,42 @@ async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
             say(line)
         runners = [SlotRunner(slot, desk, blobs, config) for slot in slots]
         server = _make_server(config, tokens)
-        training_service_pb2_grpc.add_TrainingServiceServicer_to_server(  # type: ignore[no-untyped-call]
-            TrainingServicer(desk, config.limits, lambda: [runner.device for runner in runners]), server
+        checker = await _add_services(
+            server, TrainingServicer(desk, config.limits, lambda: [runner.device for runner in runners]), blobs, config
         )
-        blob_service_pb2_grpc.add_BlobServiceServicer_to_server(  # type: ignore[no-untyped-call]
-            BlobServicer(blobs, config.limits), server
-        )
-        checker = health.aio.HealthServicer()  # type: ignore[attr-defined]
-        health_pb2_grpc.add_HealthServicer_to_server(checker, server)
-        for service in SERVICES:
-            await checker.set(service, health_pb2.HealthCheckResponse.SERVING)
-        reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         address = bind(server, config)
+        closing.push_async_callback(server.stop, _CALLS_GRACE_SECONDS)
+        closing.callback(desk.bell.close)
+        closing.push_async_callback(_stop_all, runners)
         for runner in runners:
             runner.start()
         await server.start()
         held = ", ".join(f"{slot.name} ({slot.threads} threads)" for slot in slots)
         say(f"readlabel {__version__} serves {address} | devices {held} | data {config.data_dir}")
         await stop.wait()
-        say("stopping: runs checkpoint first" if any(runner.device.run for runner in runners) else "stopping")
         desk.stopping = True
         await checker.enter_graceful_shutdown()
-        await asyncio.gather(*(runner.stop() for runner in runners))
-        desk.bell.close()
-        await server.stop(_CALLS_GRACE_SECONDS)
-        store.close()
-    finally:
-        os.close(lock)
-        if config.private:
-            _remove_traces(config)
+        say("stopping: runs checkpoint first" if any(runner.device.run for runner in runners) else "stopping")
+
+
+async def _add_services(
+    server: grpc.aio.Server, training: TrainingServicer, blobs: BlobStore, config: ServerConfig
+) -> Any:
+    """Add the two services, health (which is returned) and reflection."""
+    training_service_pb2_grpc.add_TrainingServiceServicer_to_server(training, server)  # type: ignore[no-untyped-call]
+    blob_service_pb2_grpc.add_BlobServiceServicer_to_server(  # type: ignore[no-untyped-call]
+        BlobServicer(blobs, config.limits), server
+    )
+    checker = health.aio.HealthServicer()  # type: ignore[attr-defined]
+    health_pb2_grpc.add_HealthServicer_to_server(checker, server)
+    for service in SERVICES:
+        await checker.set(service, health_pb2.HealthCheckResponse.SERVING)
+    reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    return checker
+
+
+async def _stop_all(runners: Sequence[SlotRunner]) -> None:
+    await asyncio.gather(*(runner.stop() for runner in runners))
 
 
 def _make_server(config: ServerConfig, tokens: Tokens | None) -> grpc.aio.Server:
