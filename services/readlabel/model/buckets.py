@@ -1,7 +1,7 @@
-"""Few distinct shapes: the lengths and batch sizes that batches are padded to.
+"""Few distinct shapes: the lengths that batches are padded to.
 
-TensorFlow keeps a plan for every shape it meets, and XLA compiles for each one, so batches are padded to one of a few
-lengths. Padding changes no result (`readlabel.model.network`), it only costs its share of the arithmetic.
+TensorFlow's convolutions prepare themselves for every shape they meet, so batches are padded to one of a few lengths.
+Padding changes no result (`readlabel.model.network`), it only costs its share of the arithmetic.
 """
 
 from __future__ import annotations
@@ -26,13 +26,3 @@ def bucket_length(length: int) -> int:
         return _STEP
     step = max(_STEP, 1 << ((length - 1).bit_length() - 4))
     return -(-length // step) * step
-
-
-def bucket_batch(reads: int) -> int:
-    """The padded number of reads: the next power of two.
-
-    Example:
-        >>> [bucket_batch(reads) for reads in (1, 3, 32, 100)]
-        [1, 4, 32, 128]
-    """
-    return 1 << max(0, reads - 1).bit_length()

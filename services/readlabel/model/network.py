@@ -12,6 +12,7 @@ self-attention, if asked for, added to its input, with dropout → one dense lay
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -24,6 +25,12 @@ from readlabel.model.architecture import WeightSpec, lstm_cells, lstm_units
 from readlabel.model.lstm import Cell, make_cell, run_lstm
 
 _DTYPES = {"float32": tf.float32, "mixed_bfloat16": tf.bfloat16, "mixed_float16": tf.float16}
+
+_BATCH_SIGNATURE = (
+    tf.TensorSpec([None, None], tf.uint8),
+    tf.TensorSpec([None], tf.int32),
+    tf.TensorSpec([None], tf.int32),
+)
 
 
 class Batch(NamedTuple):
@@ -61,6 +68,7 @@ class Network(tf.Module):
         self.options = options
         self._dtype = _DTYPES[hyperparameters.precision]
         self._crf = _crf_functions(options)
+        self._moment_graphs: dict[int, Callable[..., tuple[tf.Tensor, ...]]] = {}
         self._cells: list[list[Cell]] = []
         self._specs = architecture.weight_specs(hyperparameters, len(self.labels))
         self.weights: dict[str, tf.Variable] = self._make_variables()
@@ -106,10 +114,17 @@ class Network(tf.Module):
         """Number of trained values."""
         return sum(int(np.prod(spec.shape)) for spec in self._specs if spec.trainable)
 
+    def bytes_per_position(self) -> int:
+        """Memory that labelling takes for each position of a batch, estimated: the widest layer's input and output."""
+        hp = self.hyperparameters
+        widths = [hp.conv_filters, *(4 * lstm_units(hp, layer) * len(cells) for layer, cells in enumerate(self._cells))]
+        return 4 * (hp.embedding_dim + 2 * max(widths) + 4 * len(self.labels))
+
     def describe(self) -> tuple[WeightSpec, ...]:
         """Every array with layer, shape, initial values and penalty, in file order."""
         return self._specs
 
+    @tf.autograph.experimental.do_not_convert
     def emissions(
         self,
         tokens: tf.Tensor,
@@ -189,6 +204,7 @@ class Network(tf.Module):
     def _moving(self, block: int) -> tuple[tf.Variable, tf.Variable]:
         return self.weights[f"batchnorm_{block}/moving_mean"], self.weights[f"batchnorm_{block}/moving_variance"]
 
+    @tf.autograph.experimental.do_not_convert
     def loss(self, emissions: tf.Tensor, labels: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """Negative log-likelihood of each read's labels, summed over its real bases.
 
@@ -206,11 +222,13 @@ class Network(tf.Module):
         entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(labels, tf.int32), emissions)
         return tf.reduce_sum(entropy * real, 1)
 
+    @tf.autograph.experimental.do_not_convert
     def penalty(self) -> tf.Tensor:
         """The L2 penalty: `regularization` times the squares of convolution, LSTM and dense kernels."""
         squares = [tf.reduce_sum(tf.square(self.weights[spec.name])) for spec in self._specs if spec.penalised]
         return self.hyperparameters.regularization * tf.add_n(squares)
 
+    @tf.autograph.experimental.do_not_convert
     def decode(self, emissions: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """Label every base: the most probable sequence under the CRF, or each position's best label without one.
 
@@ -222,6 +240,15 @@ class Network(tf.Module):
         best = tf.argmax(emissions, -1, output_type=tf.int32)
         real = tf.sequence_mask(lengths, tf.shape(emissions)[1])
         return tf.cast(tf.where(real, best, 0), tf.uint8)
+
+    @functools.cached_property
+    def label_graph(self) -> Callable[..., tf.Tensor]:
+        """Traced once: from tokens, lengths to decode, and visible lengths to labels ``(batch, time)`` uint8."""
+        return tf.function(
+            lambda *batch: self.decode(self.emissions(*batch, training=False), batch[1]),
+            input_signature=_BATCH_SIGNATURE,
+            autograph=False,
+        )
 
     def _potentials(self) -> tuple[tf.Variable | None, ...]:
         """Transitions and, with boundary potentials, scores of the first and the last label."""
@@ -237,9 +264,7 @@ class Network(tf.Module):
             batches: called once a pass; gives the same reads each time.
         """
         for block in range(self.hyperparameters.conv_layers):
-            moments = tf.function(
-                lambda *batch, block=block: self._moments(block, Batch(*batch)), reduce_retracing=True
-            )
+            moments = self._moment_graph(block)
             merged = layers.RunningMoments(self.hyperparameters.conv_filters)
             for batch in batches():
                 merged.add(*(value.numpy() for value in moments(*batch)))
@@ -247,6 +272,13 @@ class Network(tf.Module):
                 mean, variance = self._moving(block)
                 mean.assign(merged.mean)
                 variance.assign(merged.variance)
+
+    def _moment_graph(self, block: int) -> Callable[..., tuple[tf.Tensor, ...]]:
+        if block not in self._moment_graphs:
+            self._moment_graphs[block] = tf.function(
+                lambda *batch: self._moments(block, Batch(*batch)), input_signature=_BATCH_SIGNATURE, autograph=False
+            )
+        return self._moment_graphs[block]
 
     def _moments(self, block: int, batch: Batch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Number of real bases, and mean and variance over them of what batch norm `block` is given."""

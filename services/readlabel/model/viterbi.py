@@ -2,16 +2,20 @@
 
 What enters are emissions, lengths, transitions and optional boundary potentials; what leaves are labels, equal to
 tensorflow-addons' ``crf_decode``, ties going to the lowest label. Like the likelihood it runs in compiled chunks of
-time with an absorbing END label.
+time with an absorbing END label. The forward sweep keeps scores, not the label that each came from: the backward sweep
+finds those again where it passes, one label a row instead of all.
 """
 
 from __future__ import annotations
 
+import functools
+
 import tensorflow as tf
 
-from readlabel.model.crf_chain import CHUNK, make_chain
+from readlabel.model.crf_chain import CHUNK, lay_out, loop_arrays, make_potentials, make_rows
 
 
+@tf.autograph.experimental.do_not_convert
 def decode(
     emissions: tf.Tensor,
     lengths: tf.Tensor,
@@ -31,86 +35,90 @@ def decode(
     Returns:
         ``(batch, time)`` uint8; 0 beyond a row's end.
     """
-    none = tf.zeros([emissions.shape[-1]])
-    emissions = emissions - tf.reduce_max(emissions, -1, keepdims=True)
-    chain = make_chain(
-        emissions, lengths, transitions, none if left is None else left, none if right is None else right
+    emissions, lengths = tf.convert_to_tensor(emissions), tf.convert_to_tensor(lengths)
+    batch, time, count = tf.shape(emissions)[0], tf.shape(emissions)[1], emissions.shape[2]
+    none = tf.zeros([count])
+    potentials = make_potentials(
+        tf.convert_to_tensor(transitions), none if left is None else left, none if right is None else right
     )
-    batch, time = tf.shape(emissions)[0], tf.shape(emissions)[1]
-    positions, width = chain.emissions, chain.transitions.shape[0]
-    chunks = (tf.shape(positions)[0] - 1) // CHUNK
+    rows = make_rows(emissions, tf.zeros([batch, time], tf.int32), lengths)
+    table = potentials.transitions
 
-    def forward(k: tf.Tensor, best: tf.Tensor, origins: tf.TensorArray) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
-        best, origin = _advance(best, positions[1 + k * CHUNK : 1 + (k + 1) * CHUNK], chain.transitions)
-        return k + 1, best, origins.write(k, origin)
+    def ahead(k: tf.Tensor, scores: tf.Tensor, kept: tf.TensorArray) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
+        chunk, _, ends, first = rows.chunk(k)
+        scores, earlier = _advance(scores, chunk, ends, first, table, potentials.start)
+        return k + 1, scores, kept.write(k, earlier)
 
-    def backward(k: tf.Tensor, label: tf.Tensor, paths: tf.TensorArray) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
-        label, path = _follow(label, tf.ensure_shape(origins.read(k), [CHUNK, width, None]))
+    def back(k: tf.Tensor, label: tf.Tensor, paths: tf.TensorArray) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
+        label, path = _follow(label, tf.ensure_shape(kept.read(k), [CHUNK, count + 1, None]), table)
         return k - 1, label, paths.write(k, path)
 
-    first = chain.start[:, None] + positions[0]
-    arrays = tf.TensorArray(tf.uint8, chunks, infer_shape=False, clear_after_read=True)
-    _, _, origins = tf.while_loop(lambda k, *_: k < chunks, forward, [0, first, arrays])
-    ended = tf.fill([tf.shape(positions)[2]], tf.constant(width - 1, tf.uint8))
-    arrays = tf.TensorArray(tf.uint8, chunks, infer_shape=False)
-    _, _, paths = tf.while_loop(lambda k, *_: k >= 0, backward, [chunks - 1, ended, arrays])
-    labels = tf.transpose(paths.concat()[:time, :batch])
-    return tf.where(tf.sequence_mask(lengths, time), labels, tf.constant(0, tf.uint8))
+    kept = tf.TensorArray(tf.float32, rows.chunks, infer_shape=False)
+    scores = tf.zeros([count + 1, tf.shape(rows.lengths)[0]])
+    _, scores, kept = tf.while_loop(lambda k, *_: k < rows.chunks, ahead, [0, scores, kept])
+    label = tf.argmax(scores + potentials.finish[:, None], 0, output_type=tf.int32)
+    paths = tf.TensorArray(tf.int32, rows.chunks, infer_shape=False)
+    _, _, paths = tf.while_loop(lambda k, *_: k >= 0, back, [rows.chunks - 1, label, paths])
+    labels = tf.transpose(tf.ensure_shape(paths.concat(), [None, None])[:time, :batch])
+    return tf.cast(tf.where(tf.sequence_mask(lengths, time), labels, 0), tf.uint8)
 
 
-@tf.function(jit_compile=True)
-def _advance(best: tf.Tensor, emissions: tf.Tensor, transitions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """One chunk forward: scores of the best path to each label, and the label each of them came from.
-
-    Args:
-        best: ``(L', batch)`` at the position before the chunk.
-        emissions: ``(CHUNK, L', batch)``.
-        transitions: ``(L', L')``.
-
-    Returns:
-        The scores at the chunk's last position, and ``(CHUNK, L', batch)`` uint8 origins.
-    """
-    shape = best.shape
-    reads = tf.TensorArray(best.dtype, CHUNK, element_shape=shape).unstack(emissions)
-    writes = tf.TensorArray(tf.uint8, CHUNK, element_shape=shape)
-
-    def step(i: tf.Tensor, best: tf.Tensor, origins: tf.TensorArray) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
-        score = best[0:1] + transitions[0][:, None]
-        origin = tf.zeros_like(score, tf.int32)
-        for label in range(1, shape[0]):
-            rival = best[label : label + 1] + transitions[label][:, None]
-            origin = tf.where(rival > score, label, origin)
-            score = tf.maximum(score, rival)
-        score += reads.read(i)
-        score -= tf.reduce_max(score, 0, keepdims=True)
-        return i + 1, score, origins.write(i, tf.cast(origin, tf.uint8))
-
-    _, best, origins = tf.while_loop(lambda i, *_: i < CHUNK, step, [0, best, writes], maximum_iterations=CHUNK)
-    return best, origins.stack()
-
-
-@tf.function(jit_compile=True)
-def _follow(label: tf.Tensor, origins: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """One chunk backward: from the labels after each of its positions to the labels at them.
+@tf.function(jit_compile=True, autograph=False)
+def _advance(
+    scores: tf.Tensor, emissions: tf.Tensor, lengths: tf.Tensor, first: tf.Tensor, table: tf.Tensor, start: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """One chunk forward.
 
     Args:
-        label: ``(batch,)`` uint8 at the chunk's last position.
-        origins: ``(CHUNK, L', batch)`` uint8, of the chunk's positions.
+        scores: ``(L', rows)``, of the best path to each label at the position before the chunk.
+        emissions: ``(rows, CHUNK, labels)``.
+        lengths: ``(rows,)``.
+        first: the chunk's first position.
+        table: ``(L', L')`` transitions.
+        start: ``(L',)``, used at position 0.
 
     Returns:
-        The labels at the position before the chunk, and ``(CHUNK, batch)`` labels at the positions before each.
+        The scores at the chunk's last position, and ``(CHUNK, L', rows)`` those before each of its positions.
     """
-    width = origins.shape[1]
-    reads = tf.TensorArray(tf.uint8, CHUNK, element_shape=origins.shape[1:]).unstack(origins)
-    writes = tf.TensorArray(tf.uint8, CHUNK, element_shape=label.shape)
-    numbers = tf.range(width, dtype=tf.int32)[:, None]
+    reads, kept = loop_arrays(scores, scores)
+    reads = reads.unstack(lay_out(emissions, lengths, first))
+    columns = tf.split(tf.transpose(table), table.shape[0], 1)
+
+    def step(i: tf.Tensor, scores: tf.Tensor, kept: tf.TensorArray) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
+        kept = kept.write(i, scores)
+        rows = zip(tf.split(scores, table.shape[0]), columns, strict=True)
+        best = functools.reduce(tf.maximum, [row + column for row, column in rows])
+        best = tf.where(first + i == 0, start[:, None], best) + reads.read(i)
+        return i + 1, best - tf.reduce_max(best, 0, keepdims=True), kept
+
+    _, scores, kept = tf.while_loop(lambda i, *_: i < CHUNK, step, [0, scores, kept], maximum_iterations=CHUNK)
+    return scores, kept.stack()
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _follow(label: tf.Tensor, kept: tf.Tensor, table: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """One chunk backward.
+
+    Args:
+        label: ``(rows,)`` int32, the label at the chunk's last position.
+        kept: ``(CHUNK, L', rows)``, scores before each position.
+        table: ``(L', L')`` transitions.
+
+    Returns:
+        The label at the position before the chunk, and ``(CHUNK, rows)`` the labels at its positions.
+    """
+    reads = loop_arrays(kept[0])[0].unstack(kept)
+    numbers = tf.range(table.shape[0])[:, None]
 
     def step(i: tf.Tensor, label: tf.Tensor, path: tf.TensorArray) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
         place = CHUNK - 1 - i
-        here = numbers == tf.cast(label, tf.int32)[None]
-        label = tf.reduce_sum(tf.where(here, tf.cast(reads.read(place), tf.int32), 0), 0)
-        label = tf.cast(label, tf.uint8)
-        return i + 1, label, path.write(place, label)
+        path = path.write(place, label)
+        scores = reads.read(place) + tf.gather(table, label, axis=1)
+        best = tf.reduce_max(scores, 0, keepdims=True)
+        label = tf.reduce_min(tf.where(scores == best, numbers, table.shape[0] - 1), 0)
+        return i + 1, label, path
 
-    _, label, path = tf.while_loop(lambda i, *_: i < CHUNK, step, [0, label, writes], maximum_iterations=CHUNK)
+    _, label, path = tf.while_loop(
+        lambda i, *_: i < CHUNK, step, [0, label, *loop_arrays(label)], maximum_iterations=CHUNK
+    )
     return label, path.stack()
