@@ -32,8 +32,12 @@ process REPORT {
 // Folders of variants in the results that this run does not write: they are of another grid, or of an attempt before it.
 def earlierResults(outdir, variants) {
     def written = variants.collect { variant -> variant.name }
-    return files("${outdir}/*/*/*_run.json")
-        .collect { record -> record.parent }
-        .findAll { folder -> folder.name.startsWith("${folder.parent.name}_") && !(folder.name in written) }
+    return foldersIn(file(outdir, glob: false))
+        .collectMany { model -> foldersIn(model).findAll { folder -> folder.name.startsWith("${model.name}_") } }
+        .findAll { folder -> folder.resolve("${folder.name}_run.json").exists() && !(folder.name in written) }
         .sort { folder -> folder.name }
+}
+
+def foldersIn(folder) {
+    return folder.exists() ? folder.listFiles().findAll { path -> path.isDirectory() } : []
 }

@@ -75,14 +75,19 @@ class Launch:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start it and return at once; its output goes to launch.log in the folder."""
-        return subprocess.Popen(
-            self.command(*arguments),
-            cwd=self.folder,
-            env=self.environment(),
-            stdout=(self.folder / "launch.log").open("w"),
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        with (self.folder / "launch.log").open("w") as log:
+            return subprocess.Popen(
+                self.command(*arguments),
+                cwd=self.folder,
+                env=self.environment(),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+
+    def ended(self, start: subprocess.Popen[str], outdir: str = "results") -> Outcome:
+        """What became of a run that was started."""
+        return Outcome(start.wait(), (self.folder / "launch.log").read_text(), self.folder / outdir)
 
     def run(self, *arguments: str, outdir: str = "results") -> Outcome:
         """Start it and wait for its end."""

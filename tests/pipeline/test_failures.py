@@ -1,0 +1,104 @@
+"""One combination that fails by its parameters, one that is killed: the others do not notice, the exit status does."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+MODEL = "10x3p_sc_ont"
+# 0.001 of 30 pairs leaves none to train on; 0.7 is killed whenever it starts.
+TABLE = {"train_fraction": "0.8,0.001,0.7"}
+KILLED = '"train_fraction":0.7'
+TICK = 0.2
+
+
+def trainings(launch) -> Iterator[psutil.Process]:
+    """The `readlabel train` commands that work in the launch's work folder."""
+    for process in psutil.process_iter():
+        try:
+            words = process.cmdline()
+            if "train" in words and "--point" in words and process.cwd().startswith(f"{launch.folder}/work/"):
+                yield process
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+
+
+def kill_whenever_it_trains(launch) -> int:
+    kills = 0
+    for process in trainings(launch):
+        try:
+            if KILLED not in Path(process.cwd(), "point.json").read_text():
+                continue
+            process.kill()
+            process.wait(timeout=30)
+            kills += 1
+        except psutil.NoSuchProcess:
+            continue
+    return kills
+
+
+@pytest.fixture(scope="module")
+def broken(shared_launch):
+    """The run with its victim, and how often that was killed."""
+    kills = 0
+    start = shared_launch.start(*shared_launch.tiny(TABLE), "--max_retries", "1", "--outdir", "results")
+    while start.poll() is None:
+        kills += kill_whenever_it_trains(shared_launch)
+        try:
+            start.wait(timeout=TICK)
+        except subprocess.TimeoutExpired:
+            continue
+    return shared_launch.ended(start), kills
+
+
+@pytest.fixture(scope="module")
+def mended(broken, shared_launch):
+    return shared_launch.train("--max_retries", "1", "-resume", table=TABLE)
+
+
+def test_a_killed_training_is_tried_again_then_left_to_the_report(broken):
+    outcome, kills = broken
+    assert kills == 2
+    assert [task.exit for task in outcome.tasks if task.process == "TRAIN" and task.status == "FAILED"] == ["137"] * 2
+    assert outcome.leaderboard[f"{MODEL}_2"]["state"] == "MISSING"
+    assert "-resume" in outcome.leaderboard[f"{MODEL}_2"]["reason"]
+
+
+def test_a_training_that_fails_by_its_parameters_is_an_outcome_with_its_reason(broken):
+    outcome, _ = broken
+    row = outcome.leaderboard[f"{MODEL}_1"]
+    assert row["state"] == "FAILED"
+    assert "train_fraction 0.001" in row["reason"]
+    assert (outcome.outdir / MODEL / f"{MODEL}_1" / f"{MODEL}_1_run.json").is_file()
+
+
+def test_the_others_finish_and_everything_is_published_and_the_run_exits_non_zero(broken):
+    outcome, _ = broken
+    assert outcome.leaderboard[f"{MODEL}_0"]["state"] == "SUCCEEDED"
+    assert (outcome.outdir / MODEL / f"{MODEL}_0" / f"{MODEL}_0.h5").is_file()
+    assert (outcome.outdir / "report" / "report.html").is_file()
+    assert "2 of 3 combinations have no model" in outcome.output
+    assert outcome.exit_status == 1
+
+
+def test_a_killed_training_leaves_no_process_behind(broken, shared_launch):
+    processes = [process for process in psutil.process_iter() if str(shared_launch.folder) in " ".join(words(process))]
+    assert psutil.wait_procs(processes, timeout=60)[1] == []
+
+
+def words(process: psutil.Process) -> list[str]:
+    try:
+        return [*process.cmdline(), process.cwd()]
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return []
+
+
+def test_resume_tries_the_killed_one_again_and_nothing_else(mended):
+    assert (mended.count("TRAIN", "CACHED"), mended.count("TRAIN", "COMPLETED")) == (2, 1)
+    assert mended.leaderboard[f"{MODEL}_2"]["state"] == "SUCCEEDED"
+    assert mended.leaderboard[f"{MODEL}_1"]["state"] == "FAILED"
+    assert mended.exit_status == 1

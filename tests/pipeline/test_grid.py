@@ -1,0 +1,99 @@
+"""A grid from its tables to its report; then -resume, which runs what is new and nothing else."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+MODEL = "10x3p_sc_ont"
+ALL = {"EXPAND_GRID": 1, "SIMULATE": 2, "TRAIN": 2, "EXPORT": 2, "REPORT": 1, "VERDICT": 1}
+
+
+@pytest.fixture(scope="module")
+def finished(shared_launch):
+    return shared_launch.train(table={"conv_filters": "4,8"})
+
+
+@pytest.fixture(scope="module")
+def resumed(finished, shared_launch):
+    """The same command with -resume, and what may differ from run to run: address, checkpoints, cores, file times."""
+    assert finished.exit_status == 0, finished.output
+    return shared_launch.train(
+        "-resume", "--service", "localhost:1", "--checkpoint_dir", "elsewhere", "--train_cpus", "1",
+        table={"conv_filters": "4,8"},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def grown(resumed, shared_launch):
+    """A value in the middle of the list: 8 moves from index 1 to 2, and index 1 is written anew."""
+    (resumed.outdir / MODEL / f"{MODEL}_1" / "of-the-run-before").touch()
+    return shared_launch.train("-resume", table={"conv_filters": "4,6,8"})
+
+
+@pytest.fixture(scope="module")
+def shrunk(grown, shared_launch):
+    return shared_launch.train("-resume", table={"conv_filters": "8"})
+
+
+def filters(outcome) -> dict[str, int]:
+    """Published variant to the conv_filters that its run.json tells."""
+    records = {path.name: path / f"{path.name}_run.json" for path in (outcome.outdir / MODEL).iterdir()}
+    return {
+        name: json.loads(path.read_text())["spec"]["point"]["hyperparameters"]["conv_filters"]
+        for name, path in records.items()
+    }
+
+
+def test_a_grid_is_trained_published_and_compared(finished):
+    assert finished.exit_status == 0, finished.output
+    assert {name: finished.count(name, "COMPLETED") for name in ALL} == ALL
+    assert filters(finished) == {f"{MODEL}_0": 4, f"{MODEL}_1": 8}
+    for variant in (f"{MODEL}_0", f"{MODEL}_1"):
+        suffixes = (".h5", "_params.json", "_lbl_bin.pkl", "_history.tsv", "_val_viz.pdf", "_metrics.json")
+        for suffix in suffixes:
+            assert (finished.outdir / MODEL / variant / f"{variant}{suffix}").stat().st_size > 0
+    assert {row["state"] for row in finished.leaderboard.values()} == {"SUCCEEDED"}
+    assert (finished.outdir / "report" / "best" / MODEL).is_dir()
+    for record in ("trace.tsv", "report.html", "timeline.html", "dag.html", "versions.tsv"):
+        assert (finished.outdir / "pipeline_info" / record).stat().st_size > 0
+
+
+def test_a_run_ends_with_the_leaderboard_and_the_path_of_the_report(finished):
+    last = finished.output.rstrip().splitlines()[-1]
+    assert last == f"Report: {finished.outdir}/report/report.html"
+    assert f"{MODEL}_0: TRAIN ({MODEL} " in finished.output
+    assert "exact order" in finished.output
+
+
+def test_a_training_logs_one_line_an_epoch(finished, shared_launch):
+    runs = [run for run in shared_launch.folder.glob("work/*/*/run") if not run.is_symlink()]
+    logs = [run.with_name(".command.log").read_text() for run in runs]
+    assert len(logs) >= 2
+    assert all(sum(line.startswith("epoch 1/1") for line in log.splitlines()) == 1 for log in logs)
+
+
+def test_resume_after_a_finished_run_runs_nothing(resumed):
+    assert resumed.exit_status == 0, resumed.output
+    assert {task.status for task in resumed.tasks} == {"CACHED"}
+    assert {name: resumed.count(name, "CACHED") for name in ALL} == ALL
+
+
+def test_a_grown_grid_trains_only_the_new_combination_though_indices_move(grown):
+    assert grown.exit_status == 0, grown.output
+    assert (grown.count("TRAIN", "CACHED"), grown.count("TRAIN", "COMPLETED")) == (2, 1)
+    assert grown.count("SIMULATE", "COMPLETED") == 0
+    assert filters(grown) == {f"{MODEL}_0": 4, f"{MODEL}_1": 6, f"{MODEL}_2": 8}
+    assert not (grown.outdir / MODEL / f"{MODEL}_1" / "of-the-run-before").exists(), "no folder mixes two runs"
+    assert [row["conv_filters"] for _, row in sorted(grown.leaderboard.items())] == ["4", "6", "8"]
+
+
+def test_a_smaller_grid_keeps_the_folders_of_the_earlier_one_and_names_them(shrunk):
+    assert shrunk.exit_status == 0, shrunk.output
+    assert shrunk.count("TRAIN", "COMPLETED") == 0
+    assert list(shrunk.leaderboard) == [f"{MODEL}_0"]
+    assert filters(shrunk) == {f"{MODEL}_0": 8, f"{MODEL}_1": 6, f"{MODEL}_2": 8}
+    for variant in (f"{MODEL}_1", f"{MODEL}_2"):
+        assert f"not of this grid: {variant}" in shrunk.output
+        assert variant in (shrunk.outdir / "report" / "report.html").read_text()

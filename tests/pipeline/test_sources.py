@@ -1,0 +1,91 @@
+"""Where reads, work and training can be: imported reads, awkward work folders, a standing service."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+
+import pytest
+
+MODEL = "10x3p_sc_ont"
+READLABEL = [sys.executable, "-m", "readlabel.cli"]
+
+
+@pytest.fixture(scope="module")
+def pickles(root, shared_launch):
+    """reads.pkl and labels.pkl in one folder, as tranquillyzer's simulate-data leaves them."""
+    folder = shared_launch.folder / "simulated reads"
+    table = root / "assets" / "training_seq_orders.tsv"
+    subprocess.run(
+        [
+            *READLABEL, "simulate", "--training-seq-orders", table, "--model-name", MODEL, "--num-reads", "20",
+            "--max-cdna", "120", "--pkl", folder, "--out", shared_launch.folder / "unused.parquet",
+        ],
+        check=True,
+    )  # fmt: skip
+    return folder
+
+
+def test_imported_reads_train_in_a_work_folder_with_spaces_and_200_characters(pickles, shared_launch):
+    work = shared_launch.folder / f"work folder {'x' * 200}"
+    trained = shared_launch.train("--reads", str(pickles), "-work-dir", str(work), outdir="my results")
+    assert trained.exit_status == 0, trained.output
+    assert trained.count("IMPORT_READS", "COMPLETED") == 1
+    assert trained.count("SIMULATE", "COMPLETED") == 1, "the validation reads are simulated all the same"
+    assert trained.leaderboard[f"{MODEL}_0"]["state"] == "SUCCEEDED"
+
+
+def test_reads_of_another_library_are_refused_with_their_reason(pickles, shared_launch):
+    labels = pickles / "labels.pkl"
+    refused = shared_launch.train("--reads", str(labels), "--labels", str(labels), outdir="refused")
+    assert refused.exit_status == 1
+    assert refused.count("TRAIN", "COMPLETED") == 0
+    assert "error: " in refused.output
+    assert "labels.pkl" in refused.output
+
+
+def test_reads_without_labels_are_refused_before_anything_runs(pickles, shared_launch):
+    alone = shared_launch.folder / "alone.pkl"
+    alone.write_bytes((pickles / "reads.pkl").read_bytes())
+    refused = shared_launch.train("--reads", str(alone), outdir="refused")
+    assert refused.exit_status == 1
+    assert "give reads.pkl with --labels labels.pkl, or a folder that holds both" in refused.output
+    assert refused.tasks == []
+
+
+@pytest.fixture
+def service(launch):
+    """A standing service on this machine, and its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    token = launch.folder / "token"
+    token.write_text("a-token-of-this-test\n")
+    token.chmod(0o600)
+    command = ["serve", "--listen", address, "--token-file", token, "--data-dir", launch.folder / "service"]
+    with (launch.folder / "serve.log").open("w") as log:
+        serve = subprocess.Popen([*READLABEL, *command], stdout=log, stderr=log)
+    yield address
+    serve.terminate()
+    serve.wait(timeout=60)
+
+
+def test_a_standing_service_trains_for_the_pipeline(launch, service):
+    trained = launch.train("--service", service, "--service_token_file", "token")
+    assert trained.exit_status == 0, trained.output
+    assert trained.leaderboard[f"{MODEL}_0"]["state"] == "SUCCEEDED"
+    record = json.loads((trained.outdir / MODEL / f"{MODEL}_0" / f"{MODEL}_0_run.json").read_text())
+    kept = {path.name for path in (launch.folder / "service").rglob("*")}
+    assert record["run_id"] in kept, "the standing service trained it, not a private one"
+    scripts = [path.read_text() for path in launch.folder.glob("work/*/*/.command.*") if path.is_file()]
+    assert not any("a-token-of-this-test" in script for script in scripts)
+
+
+def test_a_service_that_is_not_there_is_said(launch):
+    refused = launch.train("--service", "127.0.0.1:1", "--service_token_file", __file__, "--max_retries", "0")
+    assert refused.exit_status == 1
+    logs = [path.read_text() for path in launch.folder.glob("work/*/*/.command.err")]
+    assert any("127.0.0.1:1" in log for log in logs)
+    assert refused.leaderboard[f"{MODEL}_0"]["state"] == "MISSING"
