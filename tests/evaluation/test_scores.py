@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from readlabel.evaluation import exact_order, score, scores
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from readlabel.evaluation import exact_order, score, scores
 
 NAMES = ("3p", "5p", "CBC", "cDNA")
 
