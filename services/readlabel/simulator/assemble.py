@@ -97,7 +97,7 @@ def assemble(
 
     tokens = pool.bases.take(_places(address, length))
     stretch_start = output_start[first_piece]
-    stretch_length = np.diff(stretch_start, append=len(tokens))
+    stretch_length = np.append(stretch_start[1:], len(tokens)) - stretch_start
     _complement(tokens, worked.complement, stretch_start, stretch_length)
     place = _places(output_start[piece_of_indel], inserted)
     tokens[place] = random_tokens(rng, len(place))

@@ -29,7 +29,7 @@ _BLOCK_BASES = 1 << 18
 _MOST_TEMPLATES = 512
 _FEWEST_TEMPLATES = 8
 
-_COPIED = 64
+_COPIED = 128
 """Bases from which on a stretch without errors is cheaper to copy than to gather."""
 
 _ID_DIGITS = 9
@@ -109,7 +109,7 @@ class BlockSimulator:
     def _reads(self, index: int, templates: Templates, bases: Bases) -> LabelledReads:
         strands = 2 if self._parameters.rc else 1
         pair = index * self.templates + np.repeat(np.arange(self.templates), strands)
-        strand = np.resize(np.arange(strands, dtype=np.uint8), len(pair))
+        strand = (np.arange(len(pair)) % strands).astype(np.uint8)
         return LabelledReads(
             label_names=self._library.labels,
             offsets=bases.offsets,

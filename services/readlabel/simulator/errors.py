@@ -44,7 +44,6 @@ class ErrorModel:
 
     def __init__(self, rates: NDArray[np.float64], max_insertions: int, homopolymer_indel: float) -> None:
         """Take the layout's (slots, 3) rates."""
-        self._insertion_rate = rates[:, 1]
         self._rates = rates
         self._max_insertions = max_insertions
         self._homopolymer_indel = homopolymer_indel
@@ -72,27 +71,26 @@ class ErrorModel:
         chance = _uint32(rng, bases)
         # From a place among the noisy bases to a position among all bases.
         shift = (end - stretches.length)[noisy] - (noisy_end - noisy_length)
-        hit = np.flatnonzero(chance < self._thresholds[:, 2].max()) if runs is None else np.arange(bases)
+        hit = np.flatnonzero(chance < self._thresholds[2].max()) if runs is None else np.arange(bases)
         owner = np.repeat(np.arange(len(noisy), dtype=np.int32), noisy_length)[hit]
         stretch = noisy[owner]
         position = hit + shift[owner]
-        thresholds = self._thresholds[stretches.slot[stretch]]
-        if runs is not None:
-            thresholds = self._run_thresholds(stretches.slot[stretch], runs[position])
+        slot = stretches.slot[stretch]
+        below = self._thresholds.take(slot, axis=1) if runs is None else self._run_thresholds(slot, runs[position])
         value = chance[hit]
-        keep = value < thresholds[:, 2]
-        if not keep.all():
-            position, stretch, value, thresholds = position[keep], stretch[keep], value[keep], thresholds[keep]
-        mismatch = value < thresholds[:, 0]
-        insertion = ~mismatch & (value < thresholds[:, 1])
-        inserted = self._inserted(insertion, self._insertion_rate[stretches.slot[stretch]], rng)
-        return Errors(position, stretch, mismatch, inserted)
+        mismatch = value < below[0]
+        insertion = ~mismatch & (value < below[1])
+        error = value < below[2]
+        if not error.all():
+            position, stretch, mismatch, insertion = (x[error] for x in (position, stretch, mismatch, insertion))
+        return Errors(position, stretch, mismatch, self._inserted(insertion, stretches.slot, stretch, rng))
 
-    def _inserted(self, insertion: NDArray[np.bool_], rate: NDArray[np.float64], rng: np.random.Generator) -> Ints:
+    def _inserted(self, insertion: NDArray[np.bool_], slot: Ints, stretch: Ints, rng: np.random.Generator) -> Ints:
+        """Bases inserted at each event: after each one another comes with the insertion rate, up to the most."""
         inserted = insertion.astype(np.int64)
         for already in range(1, self._max_insertions):
             longer = np.flatnonzero(inserted == already)
-            inserted[longer] += rng.random(len(longer)) < rate[longer]
+            inserted[longer] += rng.random(len(longer)) < self._rates[slot[stretch[longer]], 1]
         return inserted
 
     def _run_thresholds(self, slot: Ints, runs: NDArray[np.int64]) -> NDArray[np.uint32]:
@@ -115,7 +113,8 @@ def run_lengths(tokens: NDArray[np.uint8], offsets: Ints) -> Ints:
 
 
 def _thresholds(rates: NDArray[np.float64]) -> NDArray[np.uint32]:
-    scaled: NDArray[np.float64] = np.rint(np.cumsum(rates, axis=1) * _SCALE)
+    """(3, n) below which a 32-bit number means a mismatch, an insertion, a deletion, from (n, 3) rates."""
+    scaled: NDArray[np.float64] = np.rint(np.cumsum(rates.T, axis=0) * _SCALE)
     return np.minimum(scaled, _SCALE - 1).astype(np.uint32)
 
 
