@@ -77,7 +77,7 @@ class StartedEvent(Message):
 
 
 class EpochEvent(Message):
-    """An epoch has ended and is checkpointed."""
+    """An epoch has ended and is checkpointed. A worker that goes on tells those of its checkpoint again."""
 
     type: Literal["epoch"] = "epoch"
     metrics: EpochMetrics

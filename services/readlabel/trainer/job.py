@@ -204,6 +204,9 @@ class _Job:
         self._events.send(
             StartedEvent(device=attempt.device, threads=attempt.threads, resumed_from_epoch=attempt.resumed_from_epoch)
         )
+        # Who listens now may not be who listened then, and a worker can die between a checkpoint and its event.
+        for metrics in self._progress.history:
+            self._events.send(EpochEvent(metrics=metrics))
 
     def _on_epoch(self, history: tuple[EpochMetrics, ...]) -> None:
         assert self._records is not None
