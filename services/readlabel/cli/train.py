@@ -11,7 +11,8 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from readlabel.artifacts.names import METRICS, RUN
-from readlabel.client import Endpoint, TrainRequest, progress_for_terminal, train_over_service
+from readlabel.cli._service import Insecure, Service, TlsCa, TokenFile, endpoint_of
+from readlabel.client import TrainRequest, progress_for_terminal, train_over_service
 from readlabel.client.private_service import PrivateOptions
 from readlabel.messages import (
     GridPoint,
@@ -39,18 +40,10 @@ def main(
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**31 - 1, help="Without --point: the seed. (Default: 1.)")
     ] = None,
-    service: Annotated[
-        str | None, typer.Option(envvar="READLABEL_SERVICE", help="HOST:PORT or unix:/path. (Default: a private one.)")
-    ] = None,
-    token_file: Annotated[
-        Path | None, typer.Option(envvar="READLABEL_TOKEN_FILE", help="File with the service's token.")
-    ] = None,
-    tls_ca: Annotated[
-        Path | None, typer.Option(envvar="READLABEL_TLS_CA", help="CA that signed the service's certificate (PEM).")
-    ] = None,
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Call another machine without TLS: the token can be read on the way.")
-    ] = False,
+    service: Service = None,
+    token_file: TokenFile = None,
+    tls_ca: TlsCa = None,
+    insecure: Insecure = False,
     tag: Annotated[list[str] | None, typer.Option(help="KEY=VALUE for the run's record; may be repeated.")] = None,
     priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher ones leave the service's queue first.")] = 0,
     devices: Annotated[str, typer.Option(help="Private service: auto, cpu or gpu:0.")] = "auto",
@@ -87,7 +80,7 @@ def main(
         tags=dict(_pair(word, "--tag") for word in tag or []),
         priority=priority,
     )
-    endpoint = Endpoint(service, token_file, tls_ca, insecure) if service else None
+    endpoint = endpoint_of(service, token_file, tls_ca, insecure)
     private = PrivateOptions(devices, threads, checkpoint_dir, lease_dir, grace)
     with progress_for_terminal() as progress:
         run = train_over_service(request, endpoint, private, progress)

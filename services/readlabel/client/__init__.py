@@ -10,7 +10,7 @@ Example:
 from readlabel.client.connection import Endpoint
 from readlabel.client.private_service import PrivateService
 from readlabel.client.progress import BarProgress, LineProgress, Progress, progress_for_terminal
-from readlabel.client.train import TrainRequest, train_over_service
+from readlabel.client.train import TrainRequest, follow, train_over_service
 from readlabel.client.training_client import TrainingClient
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Progress",
     "TrainRequest",
     "TrainingClient",
+    "follow",
     "progress_for_terminal",
     "train_over_service",
 ]

@@ -8,12 +8,12 @@ address is given, the reads are sent unless they are there, the run is created o
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from readlabel.artifacts.atomic import atomic_folder, raise_output_error
+from readlabel.artifacts.atomic import raise_output_error
 from readlabel.artifacts.digest import file_ref
 from readlabel.artifacts.names import RUN
 from readlabel.client.connection import Endpoint
@@ -28,7 +28,7 @@ from readlabel.messages import (
     ServiceUnavailableError,
     TrainingFailedError,
 )
-from readlabel.wire import TrainingRun
+from readlabel.wire import RunEvent, TrainingRun
 
 SERVICE_PATIENCE_SECONDS = 300
 
@@ -107,7 +107,7 @@ def _train(
     run = client.create(spec, request.tags, request.priority)
     try:
         with _how_to_cancel(client, run, progress) if standing else nullcontext():
-            _follow(client, run, progress)
+            follow(client.watch(run.name), progress)
         run = client.get(run.name)
     except ServiceUnavailableError as error:
         raise TrainingFailedError(f"lost sight of {run.name}, which may go on; try again to attach: {error}") from error
@@ -122,8 +122,9 @@ def _train(
     return run
 
 
-def _follow(client: TrainingClient, run: TrainingRun, progress: Progress) -> None:
-    for event in client.watch(run.name):
+def follow(events: Iterable[RunEvent], progress: Progress) -> None:
+    """Show a run's events until they end."""
+    for event in events:
         if event.state_change is not None:
             progress.state(event.state_change)
         elif event.epoch is not None:
@@ -135,9 +136,7 @@ def _follow(client: TrainingClient, run: TrainingRun, progress: Progress) -> Non
 def _download(client: TrainingClient, run: TrainingRun, out: Path) -> None:
     if all(artifact.name != RUN for artifact in run.artifacts):
         raise ServiceError(f"{run.name} is {run.state} but has no {RUN}", "DATA_LOSS")
-    with atomic_folder(out) as folder:
-        for artifact in run.artifacts:
-            client.download(artifact, folder / Path(artifact.name).name)
+    client.download_all(run, out)
 
 
 @contextmanager

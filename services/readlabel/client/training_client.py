@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import grpc
 
+from readlabel.artifacts.atomic import atomic_folder
 from readlabel.client.connection import DEADLINES, WATCH_SILENCE_SECONDS, Endpoint, explain
 from readlabel.client.streams import until_silent
 from readlabel.client.transfer import BlobTransfer
@@ -178,6 +179,16 @@ class TrainingClient:
             self._transfer.download(artifact.blob, target)
         except grpc.RpcError as error:
             raise explain(error, self.endpoint) from error
+
+    def download_all(self, run: TrainingRun, out: Path) -> None:
+        """Write a run's artifacts to a folder, which appears when every one of them is there.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        with atomic_folder(out) as folder:
+            for artifact in run.artifacts:
+                self.download(artifact, folder / Path(artifact.name).name)
 
     def _run(self, method: Any, request: Any) -> TrainingRun:
         return from_proto(self._unary(method, request), TrainingRun)

@@ -1,0 +1,76 @@
+"""`readlabel runs` against a service: what a person at a terminal and a script each get."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from readlabel.messages import RunRecord
+
+
+def test_the_runs_of_a_service_are_listed_shown_watched_stopped_resumed_fetched_and_deleted(
+    service: Any, processes: Any, make_script: Callable[..., Any], tmp_path: Path
+) -> None:
+    def runs(*arguments: object) -> str:
+        ended = processes.run("runs", *arguments, "--service", service.address)
+        assert ended.returncode == 0, ended.stderr
+        return str(ended.stdout)
+
+    done, running = make_script(), make_script(gated=True)
+    with service.client() as client:
+        first = done.create(client, tags={"sweep": "one"}).removeprefix("runs/")
+        list(client.watch(first))
+        second = running.create(client).removeprefix("runs/")
+        next(event for event in client.watch(second) if event.state_change and event.state_change.state == "RUNNING")
+
+    listed = runs("list").splitlines()
+    assert listed[0].split() == ["RUN", "MODEL", "STATE", "EPOCH", "CREATED", "TAGS"]
+    assert [line.split()[:4] for line in listed[1:]] == [
+        [second, "mini", "RUNNING", "0/2"],
+        [first, "mini", "SUCCEEDED", "3/2"],
+    ]
+    assert listed[2].rstrip().endswith("sweep=one")
+    assert [json.loads(line)["run_id"] for line in runs("list", "--tag", "sweep=one", "--json").splitlines()] == [first]
+    assert len(runs("list", "--limit", "1").splitlines()) == 2
+
+    shown = runs("show", first)
+    assert "conv_filters" in shown
+    assert "run.json" in shown
+    assert json.loads(runs("show", first, "--json"))["record"]["state"] == "SUCCEEDED"
+
+    watched = runs("watch", first).splitlines()
+    assert [line.split()[:2] for line in watched if line.startswith("epoch")] == [
+        ["epoch", f"{epoch}/3"] for epoch in (1, 2, 3)
+    ]
+    events = [json.loads(line) for line in runs("watch", first, "--json").splitlines()]
+    assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
+
+    assert runs("cancel", second).strip() == f"{second} is CANCELLING"
+    assert runs("watch", second).splitlines()[-1] == "cancelled"
+    running.open(1, 2, 3)
+    assert runs("resume", second).strip() == f"{second} is QUEUED"
+    assert runs("watch", second).splitlines()[-1] == "succeeded (attempt 2)"
+
+    runs("download", first, "--out", tmp_path / "fetched")
+    assert RunRecord.model_validate_json((tmp_path / "fetched" / "run.json").read_text()).run_id == first
+
+    runs("delete", first)
+    ended = processes.run("runs", "show", first, "--service", service.address)
+    assert (ended.returncode, ended.stdout) == (70, "")
+    assert f"there is no runs/{first}" in ended.stderr
+
+
+def test_a_command_without_an_address_or_with_words_that_are_none_says_so(processes: Any) -> None:
+    cases = [
+        (["list"], "--service HOST:PORT"),
+        (["list", "--state", "DONE", "--service", "127.0.0.1:1"], "there are QUEUED, RUNNING"),
+        (["list", "--tag", "sweep", "--service", "127.0.0.1:1"], "KEY=VALUE"),
+        (["show", "1234", "--service", "127.0.0.1:1"], "no training service answers"),
+    ]
+    for arguments, message in cases:
+        ended = processes.run("runs", *arguments)
+        assert ended.returncode != 0
+        assert message in ended.stderr
+        assert "Traceback" not in ended.stderr
