@@ -13,17 +13,6 @@ BATCH_NORM_EPSILON = 1e-3
 """Keras' default, which tranquillyzer's batch norm uses."""
 
 
-def embed(tokens: tf.Tensor, table: tf.Tensor, visible_mask: tf.Tensor) -> tf.Tensor:
-    """Look tokens up in the embedding; zeros beyond the visible end.
-
-    Args:
-        tokens: ``(batch, time)`` uint8.
-        table: ``(rows, features)``.
-        visible_mask: ``(batch, time, 1)`` float, 1 where visible.
-    """
-    return tf.gather(table, tf.cast(tokens, tf.int32)) * visible_mask
-
-
 def embed_and_convolve(
     tokens: tf.Tensor, table: tf.Tensor, kernel: tf.Tensor, visible_mask: tf.Tensor, dtype: tf.DType
 ) -> tf.Tensor:
@@ -32,13 +21,20 @@ def embed_and_convolve(
     Both are linear and nothing lies between them, so their composition is itself a convolution, over one-hot tokens:
     its kernel is ``sum_c table[row, c] × kernel[k, c, f]``. With fewer token symbols than embedding features this is
     the same function for a fraction of the arithmetic.
+
+    Args:
+        tokens: ``(batch, time)`` uint8.
+        table: ``(rows, features)``.
+        kernel: ``(width, features, filters)``.
+        visible_mask: ``(batch, time, 1)`` float, 1 where visible; elsewhere a position contributes nothing.
+        dtype: of the arithmetic.
     """
     rows = table.shape[0]
-    if rows >= table.shape[1]:
-        return convolve(embed(tokens, table, visible_mask), kernel, dtype)
-    composed = tf.einsum("kcf,rc->krf", kernel, table)
     one_hot = tf.one_hot(tf.cast(tokens, tf.int32), rows, dtype=tf.float32) * visible_mask
-    return convolve(one_hot, composed, dtype)
+    if rows < table.shape[1]:
+        return convolve(one_hot, tf.einsum("kcf,rc->krf", kernel, table), dtype)
+    # A product and not a look-up, whose gradient would be sparse and summed in no fixed order.
+    return convolve(tf.tensordot(one_hot, table, 1), kernel, dtype)
 
 
 def convolve(inputs: tf.Tensor, kernel: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
