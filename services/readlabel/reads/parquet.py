@@ -44,8 +44,9 @@ from readlabel.reads.tokens import letters_of, tokens_of_bytes
 FORMAT = "readlabel.reads"
 SCHEMA_VERSION = 1
 
-GROUP_BASES = 1 << 21
-"""A row group ends with the first read that takes it to this many bases: what bounds the memory of both ends."""
+GROUP_BASES = 1 << 22
+"""A row group ends with the first read that takes it to this many bases. It bounds the memory of both ends; smaller
+groups would cost more, since a writer keeps the metadata of every group."""
 GROUP_READS = 1 << 16
 
 _WORD = pa.dictionary(pa.int8(), pa.string())
