@@ -204,6 +204,21 @@ def test_a_run_that_another_caller_cancels_is_no_outcome(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_private_service_that_is_lost_is_an_accident_of_the_machine(
+    processes: Any, point_file: PointFile, real_reads: tuple[Path, Path], tmp_path: Path
+) -> None:
+    process = train(processes, point_file(epochs=10_000), real_reads, tmp_path / "run")
+    lines_until(process, "running")
+    (service,) = (one for one in processes.alive() if "--private" in one.cmdline())
+    service.kill()
+    status, _, stderr = end(process)
+    assert status == 75
+    assert stderr.startswith("error: the private training service ended early")
+    processes.wait_for_none()
+    assert traces(processes) == []
+    assert not (tmp_path / "run").exists()
+
+
 def test_what_cannot_go_well_is_said_before_anything_starts(
     processes: Any, point_file: PointFile, real_reads: tuple[Path, Path], tmp_path: Path
 ) -> None:

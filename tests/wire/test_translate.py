@@ -144,7 +144,7 @@ runs = st.builds(
     attempts=st.lists(attempts, max_size=2).map(tuple),
     last_epoch=count,
     last_sequence=size,
-    artifacts=st.lists(st.builds(Artifact, name=text, media_type=text, blob=blobs), max_size=2).map(tuple),
+    artifacts=st.lists(st.builds(Artifact, name=name, media_type=text, blob=blobs), max_size=2).map(tuple),
     record=st.none() | records,
     create_time=time,
     update_time=time,

@@ -13,12 +13,21 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import grpc
+from google.protobuf.message import Message as ProtoMessage
 
 from readlabel.artifacts.atomic import atomic_folder
 from readlabel.client.connection import DEADLINES, WATCH_SILENCE_SECONDS, Endpoint, explain
 from readlabel.client.streams import until_silent
 from readlabel.client.transfer import BlobTransfer
-from readlabel.messages import ENGINE_REVISION, BlobRef, RunSpec, RunState, ServiceMismatchError
+from readlabel.messages import (
+    ENGINE_REVISION,
+    BlobRef,
+    InputError,
+    Message,
+    RunSpec,
+    RunState,
+    ServiceMismatchError,
+)
 from readlabel.v1 import blob_service_pb2_grpc, training_run_pb2, training_service_pb2_grpc
 from readlabel.v1 import training_service_pb2 as pb
 from readlabel.wire import (
@@ -36,6 +45,7 @@ from readlabel.wire import (
 )
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Message)
 _STATE = training_run_pb2.RunState.DESCRIPTOR
 
 
@@ -81,7 +91,7 @@ class TrainingClient:
             info = self._training.GetServerInfo(pb.GetServerInfoRequest(), timeout=deadline, metadata=self._metadata)
         except grpc.RpcError as error:
             raise explain(error, self.endpoint) from error
-        return from_proto(info, ServerInfo)
+        return _understood(info, ServerInfo)
 
     def check_version(self) -> ServerInfo:
         """The same, after making sure that this client and the service train the same numbers.
@@ -106,7 +116,7 @@ class TrainingClient:
             spec=to_proto(run.spec, training_run_pb2.RunSpec), tags=run.tags, priority=run.priority
         )
         request = pb.CreateTrainingRunRequest(training_run=proto, validate_only=validate_only)
-        return from_proto(self._unary(self._training.CreateTrainingRun, request), TrainingRun)
+        return self._run(self._training.CreateTrainingRun, request)
 
     def get(self, run: str) -> TrainingRun:
         """One run, by name or id."""
@@ -120,7 +130,7 @@ class TrainingClient:
         token = ""
         while True:
             request = pb.ListTrainingRunsRequest(page_size=page_size, page_token=token, states=numbers, tags=tags or {})
-            page = from_proto(self._unary(self._training.ListTrainingRuns, request), RunPage)
+            page = _understood(self._unary(self._training.ListTrainingRuns, request), RunPage)
             yield from page.training_runs
             token = page.next_page_token
             if not token:
@@ -188,10 +198,10 @@ class TrainingClient:
         """
         with atomic_folder(out) as folder:
             for artifact in run.artifacts:
-                self.download(artifact, folder / Path(artifact.name).name)
+                self.download(artifact, folder / artifact.name)
 
     def _run(self, method: Any, request: Any) -> TrainingRun:
-        return from_proto(self._unary(method, request), TrainingRun)
+        return _understood(self._unary(method, request), TrainingRun)
 
     def _unary(self, method: Any, request: Any) -> Any:
         name = type(request).__name__.removesuffix("Request")
@@ -214,7 +224,7 @@ class TrainingClient:
         request = pb.WatchTrainingRunRequest(name=name, after_sequence=after_sequence)
         call = self._training.WatchTrainingRun(request, metadata=self._metadata)
         for proto in until_silent(call, WATCH_SILENCE_SECONDS):
-            yield from_proto(proto, RunEvent)
+            yield _understood(proto, RunEvent)
 
 
 class _Patience:
@@ -233,6 +243,20 @@ class _Patience:
         time.sleep(min(left, max(self._pause, asked)))
         self._pause = min(self._pause * 1.6, 10)
         return True
+
+
+def _understood(proto: ProtoMessage, kind: type[M]) -> M:
+    """A service's answer in our words.
+
+    Raises:
+        ServiceMismatchError: it says what this version has no word for.
+    """
+    try:
+        return from_proto(proto, kind)
+    except InputError as error:
+        raise ServiceMismatchError(
+            f"the service is of a version that this client does not understand: {error}"
+        ) from error
 
 
 def _code(error: grpc.RpcError) -> grpc.StatusCode | None:

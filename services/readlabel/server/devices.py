@@ -41,7 +41,7 @@ def plan_slots(devices: str, threads: int, private: bool) -> tuple[Slot, ...]:
         InputError: the option is malformed or names a GPU that is not there.
     """
     cpu, gpu = _CPU.fullmatch(devices), _GPU.fullmatch(devices)
-    total = threads or len(os.sched_getaffinity(0))
+    total = threads or _usable_cpus()
     if cpu is not None:
         return _cpu_slots(int(cpu.group(1) or 1), total)
     if gpu is None and devices != "auto":
@@ -78,6 +78,11 @@ def visible_gpus() -> dict[str, str]:
         return present
     words = {word.strip() for word in allowed.split(",")}
     return {index: uuid for index, uuid in present.items() if index in words or uuid in words}
+
+
+def _usable_cpus() -> int:
+    """CPUs that this process may use; macOS knows no affinity."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cpu_slots(count: int, threads: int) -> tuple[Slot, ...]:

@@ -33,7 +33,7 @@ from readlabel.server.devices import Slot
 from readlabel.server.leases import SlotLease
 from readlabel.server.run_store import StoredRun
 from readlabel.server.worker import Worker, WorkerLostError
-from readlabel.wire import Artifact, Device
+from readlabel.wire import ARTIFACT_NAME, Artifact, Device
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +164,7 @@ class SlotRunner:
     async def _harvest(self, run_id: str, names: tuple[str, ...], worker_log: Path | None) -> list[Artifact]:
         """Move files of the run's folder into the blob store; a name that is no plain file there is left out."""
         folder = self._desk.run_dir(run_id)
-        found = [(name, folder / name) for name in names if Path(name).name == name]
+        found = [(name, folder / name) for name in names if ARTIFACT_NAME.fullmatch(name)]
         if worker_log is not None:
             found.append((_WORKER_LOG, worker_log))
         artifacts = []

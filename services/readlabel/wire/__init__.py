@@ -7,6 +7,7 @@ twins, `errors` carries readlabel's errors as google.rpc.Status, `chunks` cuts a
 from readlabel.wire.chunks import MAX_CHUNK_BYTES, check_chunk, cut, make_chunk
 from readlabel.wire.errors import DOMAIN, RpcError, parse_status, status_of
 from readlabel.wire.resources import (
+    ARTIFACT_NAME,
     Artifact,
     Device,
     Heartbeat,
@@ -22,6 +23,7 @@ from readlabel.wire.resources import (
 from readlabel.wire.translate import enum_name, from_proto, to_proto
 
 __all__ = [
+    "ARTIFACT_NAME",
     "DOMAIN",
     "MAX_CHUNK_BYTES",
     "Artifact",

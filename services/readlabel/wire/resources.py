@@ -20,6 +20,8 @@ from readlabel.messages import (
 )
 
 MAX_TAGS = 64
+ARTIFACT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
+"""A plain file name: nothing that could lead out of the folder it is written to."""
 _RUN_NAME = re.compile(r"runs/([0-9a-f]{32})")
 
 
@@ -43,7 +45,7 @@ def parse_run_name(name: str, where: str = "name") -> str:
 class Artifact(Message):
     """One file a run left; `blob` names its bytes."""
 
-    name: str
+    name: str = Field(pattern=f"^{ARTIFACT_NAME.pattern}$")
     media_type: str
     blob: BlobRef
 
