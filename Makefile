@@ -8,7 +8,7 @@ OUTDIR ?= results
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup run test lint format test-extras clean lock stubs
+.PHONY: help setup run test lint format test-extras bench-simulator clean lock stubs
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -43,6 +43,9 @@ format: $(STAMP) ## Format the Python code
 
 test-extras: $(STAMP) ## Import each room with its own extra alone, in an environment of its own
 	$(BIN)/python tools/check_extras.py
+
+bench-simulator: $(STAMP) ## Bases simulated a CPU-second, against plain Python; build/bench/simulator.json
+	$(BIN)/python benchmarks/simulator.py
 
 stubs: $(STAMP) ## Generate services/readlabel/v1 from proto/
 	$(BIN)/python tools/generate_stubs.py

@@ -21,7 +21,8 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="List, watch, cancel, resume and fetch the runs of a training service.",
+    help="List, watch, cancel, resume and fetch the runs of a training service.\n\n\b\nExample:\n    "
+    "readlabel runs list --service gpuhost:50051 --token-file token",
 )
 
 Run = Annotated[str, typer.Argument(help="Id or name of the run.")]
