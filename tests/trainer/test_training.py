@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from readlabel.messages import GridPoint, Hyperparameters, Library, TrainingOptions
+from readlabel.messages import Attempt, GridPoint, Hyperparameters, Library, TrainingOptions
 from readlabel.model.network import Network
 from readlabel.reads.labelled import LabelledReads
 from readlabel.trainer.adam import Adam
@@ -18,8 +18,9 @@ from readlabel.trainer.batches import Batch, Batches
 from readlabel.trainer.channel import Control, Request
 from readlabel.trainer.checkpoint import Checkpoint, CheckpointFolder, Progress
 from readlabel.trainer.failures import Interrupted, RunFailed
+from readlabel.trainer.memory import Footprint
 from readlabel.trainer.split import split_by_pairs
-from readlabel.trainer.steps import Judge, Stepper, split_rows
+from readlabel.trainer.steps import Judge, Stepper
 from readlabel.trainer.training import Listener, Training
 
 
@@ -54,7 +55,7 @@ class Run:
         try:
             self.network = Network.build(hyperparameters, point.library, point.options)
             split = split_by_pairs(self.reads.pair, hyperparameters.train_fraction, point.options.seed)
-            start = folder.load()[0] or Checkpoint(Progress(run_id="run"), {})
+            start = folder.load()[0] or Checkpoint(Progress(run_id="run", attempts=(Attempt(number=1),)), {})
             listener = Listener(on_epoch=lambda _history: None, on_note=self.notes.append)
             self.training = Training(self.network, point, self.reads, split, folder, start, listener)
             self.training.run(control or Control(), checkpoint_seconds=600)
@@ -158,32 +159,61 @@ def doubled(tiny: Hyperparameters, library: Library, reads: LabelledReads) -> tu
     return Network.build(point, library, TrainingOptions(seed=5)), batch
 
 
+def _stepper(network: Network, limit: int = 0, told: list[str] | None = None) -> Stepper:
+    adam, footprint = Adam(network.trainable_variables), Footprint.of(network.hyperparameters, len(network.labels))
+    return Stepper(network, adam, footprint, limit, on_parts=[].append if told is None else told.append)
+
+
 def test_micro_batches_give_the_update_of_the_whole_batch(doubled: tuple[Network, Batch]) -> None:
     network, batch = doubled
     start = [variable.numpy() for variable in network.trainable_variables]
-    ends, results = [], []
-    for positions in (0, batch.positions // 2):
+    whole = Footprint.of(network.hyperparameters, len(network.labels)).bytes(*batch.tokens.shape)
+    ends, results, told = [], [], []
+    for limit in (whole, whole - 1):
         for variable, value in zip(network.trainable_variables, start, strict=True):
             variable.assign(value)
-        stepper = Stepper(network, Adam(network.trainable_variables), positions, on_halved=lambda _limit: None)
+        stepper = _stepper(network, limit, told)
         results.append([stepper.step(batch, number, 1e-3) for number in (1, 2, 3)])
         ends.append([variable.numpy() for variable in network.trainable_variables])
-    for whole, parts in zip(*results, strict=True):
-        assert parts.loss == pytest.approx(whole.loss, rel=1e-5)
-        assert parts.gradient_norm == pytest.approx(whole.gradient_norm, rel=1e-4)
-        assert parts.correct == whole.correct
-    for begin, whole, parts in zip(start, *ends, strict=True):
+    assert len(told) == 1
+    assert "in parts, 2 here" in told[0]
+    for once, parts in zip(*results, strict=True):
+        assert parts.loss == pytest.approx(once.loss, rel=1e-5)
+        assert parts.gradient_norm == pytest.approx(once.gradient_norm, rel=1e-4)
+        assert parts.correct == once.correct
+    for begin, once, parts in zip(start, *ends, strict=True):
         # Adam's steps have the size of the learning rate; what the order of summation moves is a small part of one.
-        np.testing.assert_allclose(parts, whole, atol=1e-4)
-        assert not np.array_equal(begin, whole)
+        np.testing.assert_allclose(parts, once, atol=1e-4)
+        assert not np.array_equal(begin, once)
 
 
-@pytest.mark.parametrize(("positions", "rows"), [(0, [8]), (1000, [8]), (8 * 48 - 1, [4, 4]), (50, [1] * 8)])
-def test_a_limit_cuts_batches_by_powers_of_two_down_to_single_reads(positions: int, rows: list[int]) -> None:
-    batch = Batch(
-        np.ones((8, 48), np.uint8), np.zeros((8, 48), np.uint8), np.full(8, 40, np.int32), np.full(8, 48, np.int32)
-    )
-    assert [len(part.lengths) for part in split_rows(batch, positions)] == rows
+class Cramped(Network):
+    """A network on a machine that has memory for `MOST` rows at once: more make TensorFlow ask for what nobody has."""
+
+    MOST = 8
+
+    def emissions(self, tokens: tf.Tensor, *rest: tf.Tensor, **options: object) -> tf.Tensor:
+        scores = super().emissions(tokens, *rest, **options)
+        rows = tf.shape(tokens, tf.int64)[0]
+        greed = tf.where(rows > self.MOST, tf.constant(1 << 50, tf.int64), 0)
+        return scores + tf.minimum(tf.reduce_sum(tf.random.stateless_uniform([greed], [1, 2])), 0.0)
+
+
+def test_when_memory_runs_out_batches_are_halved_until_they_fit(
+    tiny: Hyperparameters, library: Library, reads: LabelledReads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = Batches(reads, np.arange(40), np.full(40, 3), 20, 1)
+    network = Cramped.build(tiny, library, TrainingOptions())
+    told: list[str] = []
+    stepper = _stepper(network, told=told)
+    results = [stepper.step(batch, number, 1e-2) for number, batch in enumerate(batches.epoch(1), start=1)]
+    assert all(result.finite for result in results)
+    assert [text.split("in parts, ")[1].split(" here")[0] for text in told] == ["2", "4"]
+    monkeypatch.setattr(Cramped, "MOST", 0)
+    cramped = _stepper(Cramped.build(tiny, library, TrainingOptions()))
+    with pytest.raises(RunFailed, match="a single read of") as caught:
+        cramped.step(next(batches.epoch(1)), 1, 1e-2)
+    assert caught.value.failure.reason == "OUT_OF_MEMORY"
 
 
 def test_posterior_accuracy_is_that_of_the_most_probable_labels(doubled: tuple[Network, Batch]) -> None:
@@ -196,8 +226,7 @@ def test_posterior_accuracy_is_that_of_the_most_probable_labels(doubled: tuple[N
     slope = tape.gradient(loss, emissions).numpy()
     probability = slope + np.eye(slope.shape[2])[batch.labels]
     np.testing.assert_allclose(probability[real].sum(-1), 1, atol=1e-4)
-    stepper = Stepper(network, Adam(network.trainable_variables), 0, on_halved=lambda _limit: None)
-    assert stepper.step(batch, 1, 0.0).correct == int((probability.argmax(-1) == batch.labels)[real].sum())
+    assert _stepper(network).step(batch, 1, 0.0).correct == int((probability.argmax(-1) == batch.labels)[real].sum())
 
 
 def test_numbers_that_are_none_end_the_run_and_leave_the_checkpoint(make_run: MakeRun, tmp_path: Path) -> None:

@@ -63,11 +63,7 @@ class Progress(Message):
     watch: Watch = Watch()
     history: tuple[EpochMetrics, ...] = Field((), description="One entry for each finished epoch.")
     attempts: tuple[Attempt, ...] = Field((), description="This worker's and those before it.")
-    micro_batch_positions: int = Field(
-        0,
-        ge=0,
-        description="Most positions of a batch that fit into memory at once, learned the hard way; 0: no limit.",
-    )
+    memory_limit: int = Field(0, ge=0, description="Bytes that a step may take, as planned or found out; 0: no limit.")
     train_seconds: float = 0
 
 

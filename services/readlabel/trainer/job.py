@@ -44,6 +44,7 @@ from readlabel.trainer.checkpoint import Checkpoint, CheckpointFolder, Progress
 from readlabel.trainer.evaluator import evaluate_apart
 from readlabel.trainer.failures import Interrupted, RunFailed
 from readlabel.trainer.machine import claim_device, peak_memory, versions
+from readlabel.trainer.memory import memory_to_plan_with
 from readlabel.trainer.records import Records, utc_now
 from readlabel.trainer.split import split_by_pairs
 from readlabel.trainer.training import Listener, Training
@@ -188,11 +189,16 @@ class _Job:
         if why_not:
             self._set_attempt(notes=(*self._progress.attempts[-1].notes, why_not))
             self._tell(why_not)
+        limit = memory_to_plan_with(self._order.device)
         if stored is None:
+            self._progress = self._progress.model_copy(update={"memory_limit": limit})
             return Checkpoint(self._progress, {})
         self._set_attempt(resumed_from_epoch=len(stored.progress.history))
-        attempts = (*stored.progress.attempts, *self._progress.attempts)
-        self._progress = stored.progress.model_copy(update={"attempts": attempts})
+        changes = {
+            "attempts": (*stored.progress.attempts, *self._progress.attempts),
+            "memory_limit": min((known for known in (stored.progress.memory_limit, limit) if known), default=0),
+        }
+        self._progress = stored.progress.model_copy(update=changes)
         return Checkpoint(self._progress, stored.arrays)
 
     def _tell_started(self, attempt: Attempt) -> None:

@@ -6,7 +6,7 @@ into memory is cut into micro-batches whose gradients are added up before the up
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from readlabel.model.network import Network
 from readlabel.trainer.adam import Adam
 from readlabel.trainer.batches import Batch
 from readlabel.trainer.failures import RunFailed
+from readlabel.trainer.memory import Footprint
 
 _ROWS = tf.TensorSpec([None], tf.int32)
 _GRID = tf.TensorSpec([None, None], tf.uint8)
@@ -52,17 +53,23 @@ class Stepper:
     Args:
         network: to train.
         adam: the optimizer of its trainable variables.
-        micro_batch_positions: most positions (rows × time) to compute on at once; 0 sets no limit.
-        on_halved: told the new limit whenever memory ran out.
+        footprint: what a step on this network takes.
+        limit: most bytes that a step may take by `footprint`; 0 sets none.
+        on_parts: told, in words, when batches begin to be computed in parts, or in smaller ones than before.
+
+    Attributes:
+        limit: as given, or lower since memory ran out.
     """
 
     def __init__(
-        self, network: Network, adam: Adam, micro_batch_positions: int, on_halved: Callable[[int], None]
+        self, network: Network, adam: Adam, footprint: Footprint, limit: int, on_parts: Callable[[str], None]
     ) -> None:
+        self.limit = limit
         self._network = network
         self._adam = adam
-        self._limit = micro_batch_positions
-        self._on_halved = on_halved
+        self._footprint = footprint
+        self._on_parts = on_parts
+        self._told = False
         self._sums: list[tf.Variable] = []
         self._update = tf.function(self._update_graph, input_signature=(*_BATCH, _FLOAT, _COUNT), autograph=False)
         self._add = tf.function(self._add_graph, input_signature=(*_BATCH, _FLOAT, _COUNT, _FLOAT), autograph=False)
@@ -80,7 +87,14 @@ class Stepper:
             RunFailed: OUT_OF_MEMORY when not even a single read fits.
         """
         while True:
-            parts = list(split_rows(batch, self._limit))
+            parts = list(self._footprint.parts(batch, self.limit))
+            if len(parts) > 1 and not self._told:
+                self._told = True
+                self._on_parts(
+                    f"step {number}: {batch.reads} reads of up to {batch.tokens.shape[1]} positions do not fit into "
+                    f"memory together, so such batches are computed in parts, {len(parts)} here, and their gradients "
+                    "added up: the same effective batch, but batch norm sees a part at a time"
+                )
             try:
                 return self._whole(parts[0], number, rate) if len(parts) == 1 else self._parts(parts, number, rate)
             except tf.errors.ResourceExhaustedError as error:
@@ -88,8 +102,8 @@ class Stepper:
                     raise RunFailed(
                         "OUT_OF_MEMORY", f"a single read of {int(batch.lengths.max())} bases does not fit into memory"
                     ) from error
-                self._limit = parts[0].positions // 2
-                self._on_halved(self._limit)
+                self.limit = self._footprint.bytes(*parts[0].tokens.shape) // 2
+                self._told = False
 
     def _whole(self, batch: Batch, number: int, rate: float) -> StepResult:
         loss, correct, norm = self._update(
@@ -211,20 +225,3 @@ class Judge:
         real = tf.sequence_mask(lengths, tf.shape(tokens)[1])
         right = tf.equal(self._network.decode(emissions, lengths), labels) & real
         return tf.reduce_sum(losses), tf.math.count_nonzero(right)
-
-
-def split_rows(batch: Batch, positions: int) -> Iterator[Batch]:
-    """Cut a batch into parts of equally many rows, a power of two fewer than it has, that keep to a limit.
-
-    Args:
-        batch: to cut.
-        positions: most positions of a part, unless a single row has more; 0 sets no limit.
-    """
-    total = rows = batch.tokens.shape[0]
-    time = batch.tokens.shape[1]
-    while positions and rows > 1 and rows * time > positions:
-        rows = -(-rows // 2)
-    for begin in range(0, total, rows):
-        part = batch.rows(begin, begin + rows)
-        if part.reads:
-            yield part

@@ -27,6 +27,7 @@ from readlabel.trainer.channel import Control
 from readlabel.trainer.checkpoint import Arrays, Checkpoint, CheckpointFolder, EpochSums
 from readlabel.trainer.failures import Interrupted, RunFailed
 from readlabel.trainer.machine import peak_memory
+from readlabel.trainer.memory import Footprint
 from readlabel.trainer.schedule import after_epoch, learning_rate
 from readlabel.trainer.split import Split
 from readlabel.trainer.steps import Judge, Stepper
@@ -95,7 +96,8 @@ class Training:
         if start.arrays:
             _assign({**self._weights(), **self._moments()}, start.arrays)
         self._judge = Judge(network)
-        self._stepper = Stepper(network, self._adam, self.progress.micro_batch_positions, self._halved)
+        self._footprint = Footprint.of(point.hyperparameters, len(network.labels))
+        self._stepper = Stepper(network, self._adam, self._footprint, self.progress.memory_limit, self._note)
 
     @property
     def total_steps(self) -> int:
@@ -155,6 +157,7 @@ class Training:
         self.progress = self.progress.model_copy(
             update={
                 "step": number,
+                "memory_limit": self._stepper.limit,
                 "train_seconds": self.progress.train_seconds + seconds,
                 "sums": EpochSums(
                     steps=sums.steps + 1,
@@ -210,7 +213,8 @@ class Training:
         def batches() -> Iterator[NetworkBatch]:
             for batch in itertools.islice(self._calibration.epoch(_CALIBRATION_EPOCH), CALIBRATION_BATCHES):
                 control.check()
-                yield NetworkBatch(batch.tokens, batch.lengths, batch.visible)
+                for part in self._footprint.parts(batch, self._stepper.limit):
+                    yield NetworkBatch(part.tokens, part.lengths, part.visible)
 
         self._network.recalibrate(batches)
 
@@ -219,9 +223,10 @@ class Training:
         loss, correct, reads, bases = 0.0, 0, 0, 0
         for batch in self._validation.in_order():
             control.check()
-            batch_loss, batch_correct = self._judge.judge(batch)
-            loss, correct = loss + batch_loss, correct + batch_correct
-            reads, bases = reads + batch.reads, bases + batch.bases
+            for part in self._footprint.parts(batch, self._stepper.limit):
+                part_loss, part_correct = self._judge.judge(part)
+                loss, correct = loss + part_loss, correct + part_correct
+                reads, bases = reads + part.reads, bases + part.bases
         if not reads:
             return None, None
         mean = loss / reads + float(self._network.penalty())
@@ -233,12 +238,12 @@ class Training:
             )
         return mean, correct / bases
 
-    def _halved(self, positions: int) -> None:
-        self.progress = self.progress.model_copy(update={"micro_batch_positions": positions})
-        self._listener.on_note(
-            f"out of memory at step {self.progress.step + 1}: batches of more than {positions} positions are computed "
-            "in parts from here on, their gradients added up to the same effective batch"
-        )
+    def _note(self, text: str) -> None:
+        """Tell something, and keep it with this attempt."""
+        *before, attempt = self.progress.attempts
+        attempt = attempt.model_copy(update={"notes": (*attempt.notes, text)})
+        self.progress = self.progress.model_copy(update={"attempts": (*before, attempt)})
+        self._listener.on_note(text)
 
     def _save(self) -> None:
         self._folder.save(Checkpoint(self.progress, _arrays({**self._weights(), **self._moments()})))
