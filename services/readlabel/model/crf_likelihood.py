@@ -39,7 +39,7 @@ def log_likelihood(
         ``(batch,)`` float32. Differentiable in emissions, transitions, left and right.
     """
     none = tf.zeros([emissions.shape[-1]])
-    labels, lengths = tf.cast(labels, tf.int32), tf.convert_to_tensor(lengths)
+    labels, lengths = tf.cast(labels, tf.int32), tf.convert_to_tensor(lengths, tf.int32)
 
     @tf.custom_gradient
     def of_potentials(

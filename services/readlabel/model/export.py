@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,9 @@ def export(network: Network, folder: Path) -> bool:
             weight_file.write(path, specs, arrays)
         else:
             model = keras_twin(network.hyperparameters, specs, arrays)
-            model.save(path, save_format="h5", include_optimizer=False)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # HDF5 is Keras' older format, and the one that tranquillyzer opens
+                model.save(path, save_format="h5", include_optimizer=False)
     write_text(folder / names.PARAMS, json.dumps(table_rows(network.hyperparameters), indent=4))
     with atomic_path(folder / names.LABEL_BINARIZER) as path:
         path.write_bytes(pickle.dumps(_binarizer(network.labels), protocol=4))

@@ -156,6 +156,7 @@ class Network(tf.Module):
             if step is None:
                 raise ValueError("training needs the step, which decides the dropout masks")
             drop = layers.Dropout(hp.dropout_rate, self.options.seed, tf.convert_to_tensor(step))
+        lengths, visible = (tf.convert_to_tensor(n, tf.int32) for n in (lengths, visible))
         visible_mask, real_mask = _masks(tokens, lengths, visible)
         features = self._convolutions(tokens, visible_mask, real_mask, hp.conv_layers, own, drop)
         for cells in self._cells:

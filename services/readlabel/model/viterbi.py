@@ -35,7 +35,7 @@ def decode(
     Returns:
         ``(batch, time)`` uint8; 0 beyond a row's end.
     """
-    emissions, lengths = tf.convert_to_tensor(emissions), tf.convert_to_tensor(lengths)
+    emissions, lengths = tf.convert_to_tensor(emissions), tf.convert_to_tensor(lengths, tf.int32)
     batch, time, count = tf.shape(emissions)[0], tf.shape(emissions)[1], emissions.shape[2]
     none = tf.zeros([count])
     potentials = make_potentials(
