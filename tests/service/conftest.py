@@ -219,6 +219,12 @@ def make_processes() -> Iterator[Callable[[Path], Processes]]:
         processes.end()
 
 
+@pytest.fixture(scope="session")
+def service_class() -> type[Service]:
+    """For a module that starts one service for all its tests."""
+    return Service
+
+
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
     """Starts marked processes; at the end of the test all of them, and all theirs, must be gone or are killed."""

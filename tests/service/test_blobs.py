@@ -20,10 +20,19 @@ from readlabel.wire import MAX_CHUNK_BYTES, Artifact, make_chunk, parse_status, 
 SIZE = 2 * MAX_CHUNK_BYTES + 12_345
 
 
+@pytest.fixture(scope="module")
+def service(make_processes: Any, service_class: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One service for all tests here: each sends bytes of its own."""
+    folder = tmp_path_factory.mktemp("blobs")
+    one = service_class(make_processes(folder), folder / "data", "--devices", "cpu:1")
+    yield one
+    assert one.terminate() == 0
+
+
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
+def file(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     path = tmp_path / "reads"
-    path.write_bytes(random.Random(1).randbytes(SIZE))
+    path.write_bytes(random.Random(request.node.name).randbytes(SIZE))
     return path
 
 
@@ -108,7 +117,7 @@ def test_reordered_and_replayed_chunks_are_refused_with_the_committed_size(stub:
 
 def test_a_blob_of_another_digest_is_never_visible(stub: Any, client: TrainingClient, file: Path) -> None:
     other = file.with_name("other")
-    other.write_bytes(random.Random(2).randbytes(SIZE))
+    other.write_bytes(random.Random("other").randbytes(SIZE))
     sent = messages(file)
     sent[0].blob.CopyFrom(ref(other))
     assert refused(lambda: stub.WriteBlob(iter(sent))) == (grpc.StatusCode.DATA_LOSS, "DIGEST_MISMATCH")
@@ -182,7 +191,7 @@ def test_what_is_no_digest_is_refused(stub: Any, client: TrainingClient, file: P
 
 def test_a_file_that_changes_while_it_is_sent_is_said_to(client: TrainingClient, file: Path) -> None:
     blob = file_ref(file)
-    file.write_bytes(random.Random(3).randbytes(SIZE))
+    file.write_bytes(random.Random("changed").randbytes(SIZE))
     with pytest.raises(InputError, match="changed while it was sent"):
         client.upload(file, blob)
 
@@ -201,3 +210,13 @@ def test_a_blob_larger_than_the_disk_is_refused_before_it_is_sent(stub: Any, fil
         grpc.StatusCode.RESOURCE_EXHAUSTED,
         "DISK_FULL",
     )
+
+
+def test_a_full_disk_is_told_and_keeps_nothing_torn(stub: Any, service: Any, file: Path) -> None:
+    blob = ref(file)
+    partial = service.data_dir / "uploads" / f"{blob.sha256}.{blob.size_bytes}"
+    partial.symlink_to("/dev/full")
+    assert refused(lambda: stub.WriteBlob(iter(messages(file)))) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "DISK_FULL")
+    assert status(stub, file) == (0, False)
+    partial.unlink()
+    assert stub.WriteBlob(iter(messages(file))).complete

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -144,7 +145,8 @@ class Upload:
         try:
             await asyncio.to_thread(self._write, data)
         except OSError:
-            os.ftruncate(self._file.fileno(), self.committed)
+            with suppress(OSError):
+                os.ftruncate(self._file.fileno(), self.committed)
             raise
         self.committed += len(data)
 
