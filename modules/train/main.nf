@@ -31,6 +31,7 @@ process TRAIN {
         --out run \\
         --threads ${task.cpus} \\
         \${READLABEL_CHECKPOINT_DIR:+--checkpoint-dir "\$READLABEL_CHECKPOINT_DIR"} \\
+        \${READLABEL_SWEEP:+--tag "sweep=\$READLABEL_SWEEP"} \\
         \${READLABEL_INSECURE:+--insecure}
     """
 

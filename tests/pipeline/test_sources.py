@@ -77,8 +77,11 @@ def test_a_standing_service_trains_for_the_pipeline(launch, service):
     assert trained.exit_status == 0, trained.output
     assert trained.leaderboard[f"{MODEL}_0"]["state"] == "SUCCEEDED"
     record = json.loads((trained.outdir / MODEL / f"{MODEL}_0" / f"{MODEL}_0_run.json").read_text())
-    kept = {path.name for path in (launch.folder / "service").rglob("*")}
-    assert record["run_id"] in kept, "the standing service trained it, not a private one"
+    listing = [*READLABEL, "runs", "list", "--json", "--service", service, "--token-file", launch.folder / "token"]
+    runs = subprocess.run(listing, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(runs) == 1
+    assert record["run_id"] in runs[0]
+    assert '"sweep"' in runs[0], "the service tells the runs of one launch of the pipeline from others"
     scripts = [path.read_text() for path in launch.folder.glob("work/*/*/.command.*") if path.is_file()]
     assert not any("a-token-of-this-test" in script for script in scripts)
 
