@@ -26,6 +26,7 @@ from readlabel.messages import (
     FinishedEvent,
     Message,
     Metrics,
+    NoteEvent,
     ReadyEvent,
     RunRecord,
     StartedEvent,
@@ -226,6 +227,22 @@ def test_a_run_that_cannot_be_trained_fails_with_its_reason_in_its_record(
     assert {names.RUN, names.LOG} <= set(outcome.artifacts)
     if folder:
         folder.close()
+
+
+def test_a_worker_waits_for_the_one_before_it_to_leave_its_checkpoints(
+    tmp_path: Path, make_order: MakeOrder, start_worker: StartWorker
+) -> None:
+    order = make_order(tmp_path, train_fraction=0.0)
+    folder = CheckpointFolder(tmp_path / "checkpoints", order.spec.run_id)
+    worker = start_worker()
+    worker.until(ReadyEvent)
+    worker.send(order)
+    _, note = worker.until(NoteEvent)
+    while "another worker" not in note.text:
+        _, note = worker.until(NoteEvent)
+    folder.close()
+    _, outcome = worker.until(FinishedEvent)
+    assert outcome.state == "SUCCEEDED"
 
 
 def test_a_run_dir_with_an_order_trains_without_anyone_on_standard_input(

@@ -28,7 +28,7 @@ from pydantic import Field, ValidationError
 
 from readlabel.artifacts.atomic import atomic_path, raise_output_error
 from readlabel.messages import ENGINE_REVISION, Attempt, EpochMetrics, Message
-from readlabel.trainer.failures import RunFailed
+from readlabel.trainer.failures import FolderInUse
 from readlabel.trainer.schedule import Watch
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -88,7 +88,7 @@ class CheckpointFolder:
         run_id: the run it must belong to.
 
     Raises:
-        RunFailed: another living worker holds the folder.
+        FolderInUse: another living worker holds the folder.
         OutputError: the folder cannot be written.
     """
 
@@ -106,7 +106,7 @@ class CheckpointFolder:
             os.close(self._lock)
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
                 raise_output_error(folder / _LOCK, error)
-            raise RunFailed(
+            raise FolderInUse(
                 "INTERNAL", f"{folder}: another worker is training this run with these checkpoints; let it end first"
             ) from error
 

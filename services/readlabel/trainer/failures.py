@@ -18,6 +18,10 @@ class RunFailed(Exception):  # noqa: N818 - an outcome of a run, which its recor
         self.failure = Failure(reason=reason, message=message)
 
 
+class FolderInUse(RunFailed):
+    """Another living worker holds the checkpoint folder; it may be about to end."""
+
+
 class Interrupted(Exception):  # noqa: N818 - not an error: somebody asked for it
     """Somebody asked the run to end early; the state up to the last step is checkpointed.
 

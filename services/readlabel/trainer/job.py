@@ -42,7 +42,7 @@ from readlabel.reads.parquet import read_library, read_reads
 from readlabel.trainer.channel import Control, Events
 from readlabel.trainer.checkpoint import Checkpoint, CheckpointFolder, Progress
 from readlabel.trainer.evaluator import evaluate_apart
-from readlabel.trainer.failures import Interrupted, RunFailed
+from readlabel.trainer.failures import FolderInUse, Interrupted, RunFailed
 from readlabel.trainer.machine import claim_device, peak_memory, versions
 from readlabel.trainer.memory import memory_to_plan_with
 from readlabel.trainer.records import Records, utc_now
@@ -86,6 +86,9 @@ def failure_of(error: Exception) -> Failure:
             return Failure(reason="INTERNAL", message=f"{type(error).__name__}: {error}"[:_LONGEST_MESSAGE])
 
 
+_FOLDER_PATIENCE_SECONDS = 30
+"""A worker whose service is gone needs no longer for its last checkpoint."""
+
 _LONGEST_MESSAGE = 2000
 """TensorFlow's messages can hold a whole graph."""
 
@@ -121,7 +124,7 @@ class _Job:
         self._keep(trainable_parameters=network.trainable_parameters)
         if not len(split.training):
             self._note("train_fraction 0: an untrained network, as a baseline")
-        folder = CheckpointFolder(Path(order.checkpoint_dir), order.spec.run_id)
+        folder = self._take_folder()
         start = self._start(folder)
         self._records.restore(start.progress.history)
         listener = Listener(on_epoch=self._on_epoch, on_note=self._tell)
@@ -182,6 +185,26 @@ class _Job:
                     f"{', '.join(library.labels)}"
                 )
         return read_reads(Path(order.training_reads))
+
+    def _take_folder(self) -> CheckpointFolder:
+        """The run's checkpoints, as soon as no other worker holds them.
+
+        One whose service was killed writes its last checkpoint while the next service starts this one.
+
+        Raises:
+            FolderInUse: it still holds them when the patience is over, so it is there to stay.
+        """
+        until, told = time.monotonic() + _FOLDER_PATIENCE_SECONDS, False
+        while True:
+            try:
+                return CheckpointFolder(Path(self._order.checkpoint_dir), self._order.spec.run_id)
+            except FolderInUse:
+                if time.monotonic() > until:
+                    raise
+                if not told:
+                    self._tell("waits for another worker of this run to write its last checkpoint")
+                    told = True
+                self._control.wait(0.2)
 
     def _start(self, folder: CheckpointFolder) -> Checkpoint:
         """The state to begin with: the checkpoint's, with this attempt after those before, or a fresh one."""
