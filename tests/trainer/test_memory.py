@@ -9,7 +9,7 @@ import pytest
 
 from readlabel.messages import Hyperparameters
 from readlabel.trainer.batches import Batch
-from readlabel.trainer.memory import Footprint, _group_memory_left, memory_to_plan_with
+from readlabel.trainer.memory import Footprint, _group_memory, memory_to_plan_with
 
 
 def _batch(rows: int, reads: int, time: int) -> Batch:
@@ -42,7 +42,7 @@ def test_a_read_of_a_hundred_thousand_bases_is_planned_with_a_few_gibibytes() ->
     assert Footprint.of(Hyperparameters(), 6).bytes(1, 100_000) < 4 * 2**30
 
 
-def test_a_gpu_is_asked_by_trying_and_a_cpu_by_what_the_machine_has_left() -> None:
+def test_a_gpu_is_asked_by_trying_and_a_cpu_by_what_the_machine_has() -> None:
     assert memory_to_plan_with("0") == 0
     assert memory_to_plan_with("cpu") > 2**20
 
@@ -55,18 +55,15 @@ def _write(path: Path, text: str) -> None:
 def test_the_limit_of_a_container_or_of_a_group_around_it_counts(tmp_path: Path) -> None:
     process, root = tmp_path / "cgroup", tmp_path / "fs"
     _write(process, "0::/slurm/job_7/step_0\n")
-    assert _group_memory_left(root, process) is None
+    assert _group_memory(root, process) is None
     _write(root / "slurm/job_7/step_0/memory.max", "max\n")
-    _write(root / "slurm/job_7/step_0/memory.current", "100\n")
-    assert _group_memory_left(root, process) is None
+    assert _group_memory(root, process) is None
     _write(root / "slurm/job_7/memory.max", "1000\n")
-    _write(root / "slurm/job_7/memory.current", "400\n")
-    assert _group_memory_left(root, process) == 600
+    assert _group_memory(root, process) == 1000
 
 
 def test_the_older_kind_of_control_group_counts_too(tmp_path: Path) -> None:
     process, root = tmp_path / "cgroup", tmp_path / "fs"
     _write(process, "11:memory:/docker/abc\n3:cpu:/docker/abc\n")
     _write(root / "memory/docker/abc/memory.limit_in_bytes", "5000\n")
-    _write(root / "memory/docker/abc/memory.usage_in_bytes", "4000\n")
-    assert _group_memory_left(root, process) == 1000
+    assert _group_memory(root, process) == 5000

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from readlabel.client.training_client import TrainingClient
 from readlabel.messages import (
     PARAMETER_FAILURES,
     GridPoint,
+    ReadlabelError,
     RunSpec,
     ServiceError,
     ServiceUnavailableError,
@@ -88,7 +89,8 @@ def train_over_service(
     with service as own, TrainingClient(own) as client:
         try:
             run = _train(client, request, spec, progress, standing=False)
-            client.delete(run.name)  # its files are here: nothing to keep a checkpoint for
+            with suppress(ReadlabelError):  # its files are here: a checkpoint that stays costs disk, not the outcome
+                client.delete(run.name)
         except (ServiceUnavailableError, TrainingFailedError) as error:
             if service.alive:
                 raise

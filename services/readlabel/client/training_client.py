@@ -142,17 +142,21 @@ class TrainingClient:
         A stream that breaks or falls silent is taken up again where it was.
         """
         cursor = after_sequence
-        failing = _Patience(self._patience)
+        failing, fell_silent = _Patience(self._patience), False
         while True:
             try:
                 for event in self._listen(_name(run), cursor):
-                    failing = _Patience(self._patience)
+                    failing, fell_silent = _Patience(self._patience), False
                     if event.heartbeat is None:
                         cursor = event.sequence
                         yield event
                 return
             except grpc.RpcError as error:
                 again = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+                if _code(error) is grpc.StatusCode.CANCELLED and not fell_silent:
+                    # This side gave the stream up: the machine may have slept, or the scheduler stopped us for a while.
+                    fell_silent = True
+                    continue
                 if _code(error) not in again or not failing.wait(error):
                     raise explain(error, self.endpoint) from error
 

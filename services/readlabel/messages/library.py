@@ -16,9 +16,9 @@ PatternKind = Literal["fixed", "random", "cdna", "tail"]
 CDNA = "cDNA"
 """The label of transcript bases, and of the flanks a simulated read is wrapped in."""
 
-_RANDOM = re.compile(r"^N([1-9][0-9]{0,4})$")
-_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
-_MODEL_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
+_RANDOM = re.compile(r"N([1-9][0-9]{0,4})")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 class Segment(Message):
@@ -34,7 +34,7 @@ class Segment(Message):
     @field_validator("name")
     @classmethod
     def _name(cls, value: str) -> str:
-        if not _NAME.match(value):
+        if not _NAME.fullmatch(value):
             raise ValueError(f"segment name {value!r} may hold letters, digits and _.+- only, and starts with no sign")
         return value
 
@@ -42,7 +42,7 @@ class Segment(Message):
     @classmethod
     def _pattern(cls, value: str) -> str:
         value = value.upper()
-        if value == "NN" or _RANDOM.match(value) or (value and not set(value) - set("ACGT")):
+        if value == "NN" or _RANDOM.fullmatch(value) or (value and not set(value) - set("ACGT")):
             return value
         raise ValueError(
             f"pattern {value!r} is not understood: give a DNA motif of A, C, G and T, N<k> for k random bases (N16), "
@@ -61,7 +61,7 @@ class Segment(Message):
     @property
     def random_length(self) -> int:
         """Bases of a random segment (``N16`` gives 16); 0 for the other kinds."""
-        match = _RANDOM.match(self.pattern)
+        match = _RANDOM.fullmatch(self.pattern)
         return int(match.group(1)) if match else 0
 
 
@@ -87,7 +87,7 @@ class Library(Message):
     @field_validator("model")
     @classmethod
     def _model(cls, value: str) -> str:
-        if not _MODEL_NAME.match(value) or ".." in value:
+        if not _MODEL_NAME.fullmatch(value) or ".." in value:
             raise ValueError(
                 f"model name {value!r} may hold letters, digits and _.- only (at most 100): it names folders and files"
             )

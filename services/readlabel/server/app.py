@@ -24,7 +24,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from readlabel import __version__
-from readlabel.messages import OutputError
+from readlabel.messages import InputError, OutputError
 from readlabel.server.addresses import bind, check_address
 from readlabel.server.blob_servicer import BlobServicer
 from readlabel.server.blob_store import BlobStore
@@ -66,7 +66,7 @@ async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
     slots = plan_slots(config.devices, config.threads, config.private)
     if any(not name.startswith("cpu:") for slot in slots for name in slot.candidates) and config.lease_dir is None:
         config = replace(config, lease_dir=default_lease_dir())
-    lock = _lock_data_dir(config.data_dir)
+    lock = _lock_data_dir(config.data_dir, config.private)
     stop = asyncio.Event()
     _stop_on_signals(stop)
     if config.private:
@@ -121,7 +121,10 @@ async def _add_services(
 
 
 async def _stop_all(runners: Sequence[SlotRunner]) -> None:
-    await asyncio.gather(*(runner.stop() for runner in runners))
+    ended = await asyncio.gather(*(runner.stop() for runner in runners), return_exceptions=True)
+    for fault in ended:
+        if isinstance(fault, Exception):
+            log.error("a slot did not stop in order", exc_info=fault)
 
 
 def _make_server(config: ServerConfig, tokens: Tokens | None) -> grpc.aio.Server:
@@ -138,15 +141,21 @@ def _make_server(config: ServerConfig, tokens: Tokens | None) -> grpc.aio.Server
     return grpc.aio.server(interceptors=[Guard(tokens)], options=options)
 
 
-def _lock_data_dir(folder: Path) -> int:
+def _lock_data_dir(folder: Path, private: bool) -> int:
     """Take the folder for this process alone; the lock dies with it.
 
     Raises:
+        InputError: it is there already, and a private service removes its data folder when it ends.
         OutputError: it cannot be written, or another service uses it.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(parents=True, exist_ok=not private, mode=0o700)
         lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except FileExistsError as error:
+        raise InputError(
+            f"{folder}: is there already; a private service makes this folder and removes it when it ends, so give a "
+            "socket in an empty folder"
+        ) from error
     except OSError as error:
         raise OutputError(f"{folder}: the data folder cannot be written: {error.strerror}") from error
     try:

@@ -9,20 +9,27 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import hashlib
 import os
 import re
-import tempfile
+import stat
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from readlabel.artifacts.atomic import raise_output_error
+from readlabel.messages import OutputError
+
 _POLL_SECONDS = 0.25
 
 
 def default_lease_dir() -> Path:
-    """A folder that all services of this user on this host share."""
-    return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"readlabel-devices-{os.getuid()}"
+    """A folder that all services of this user on this host share.
+
+    Neither TMPDIR nor XDG_RUNTIME_DIR decides it: schedulers set these for each job, and then two jobs would not meet.
+    """
+    return Path("/tmp") / f"readlabel-devices-{os.getuid()}"  # noqa: S108 - made private and checked by SlotLease
 
 
 class SlotLease:
@@ -36,7 +43,7 @@ class SlotLease:
         self._folder = folder
         self._files: dict[str, int] = {}
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _make_private(folder)
             for device in candidates:
                 self._files[device] = os.open(folder / f"{_safe(device)}.lock", os.O_RDWR | os.O_CREAT, 0o600)
 
@@ -64,7 +71,7 @@ class SlotLease:
         if self._folder is None:
             yield self._candidates[0]
             return
-        with _Ticket(self._folder, "+".join(map(_safe, self._candidates))) as ticket:
+        with _Ticket(self._folder, _line(self._candidates)) as ticket:
             device = self._try(ticket)
             if device is None:
                 on_wait(f"waits for {' or '.join(self._candidates)}: other services on this host train there")
@@ -124,6 +131,26 @@ def _lock(file: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _make_private(folder: Path) -> None:
+    """Make the folder, for this user alone.
+
+    Raises:
+        OutputError: it cannot be made, or somebody else has made something of that name.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        status = folder.lstat()
+    except OSError as error:
+        raise_output_error(folder, error)
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise OutputError(f"{folder}: is not a folder of this user; give another with --lease-dir")
+
+
+def _line(devices: tuple[str, ...]) -> str:
+    """A name for those who want the same devices; the UUIDs of eight GPUs would not fit into a file name."""
+    return hashlib.sha256("+".join(devices).encode()).hexdigest()[:16]
 
 
 def _safe(device: str) -> str:

@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 _MEDIA_TYPES = {artifact.name: artifact.media_type for artifact in ARTIFACTS}
 _WORKER_LOG = "worker.log"
 _MAX_RECORD_BYTES = 1 << 20
+_AFTER_FAULT_SECONDS = 5
 
 
 class SlotRunner:
@@ -85,21 +86,28 @@ class SlotRunner:
 
     async def _work(self) -> None:
         while not self._desk.stopping:
-            await self._desk.wait_for_work()
-            async with self._lease.acquire(self._desk.note_next) as device:
-                self._orders, self._told = asyncio.Queue(), None
-                stored = self._desk.take(device, self._slot.threads, lambda: self._orders.put_nowait(CancelOrder()))
-                if stored is None:
-                    continue
-                self._run = stored.run.run_id
-                try:
-                    await self._train(stored, device)
-                except Exception as error:  # a fault of ours must not take the slot out of service
-                    log.exception("%s: the slot failed", stored.run.name)
-                    failure = Failure(reason="INTERNAL", message=f"the service failed: {type(error).__name__}")
-                    self._desk.finish(self._run, "FAILED", failure)
-                finally:
-                    self._run = None
+            try:
+                await self._take_one()
+            except Exception:  # such as a full disk under the run store; a fault must not take the slot out of service
+                log.exception("slot %s failed; it tries again in %d s", self._slot.name, _AFTER_FAULT_SECONDS)
+                await asyncio.sleep(_AFTER_FAULT_SECONDS)
+
+    async def _take_one(self) -> None:
+        await self._desk.wait_for_work()
+        async with self._lease.acquire(self._desk.note_next) as device:
+            self._orders, self._told = asyncio.Queue(), None
+            stored = self._desk.take(device, self._slot.threads, lambda: self._orders.put_nowait(CancelOrder()))
+            if stored is None:
+                return
+            self._run = stored.run.run_id
+            try:
+                await self._train(stored, device)
+            except Exception as error:
+                log.exception("%s: the slot failed", stored.run.name)
+                failure = Failure(reason="INTERNAL", message=f"the service failed: {type(error).__name__}")
+                self._desk.finish(self._run, "FAILED", failure)
+            finally:
+                self._run = None
 
     async def _train(self, stored: StoredRun, device: str) -> None:
         run_id = stored.run.run_id

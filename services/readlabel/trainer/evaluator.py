@@ -34,7 +34,7 @@ def evaluate_apart(run_dir: Path, validation: Path, order: TrainOrder, control: 
         Interrupted: somebody asked the run to end; the process is ended with it.
         RunFailed: the process failed; the message is what it said.
     """
-    command = [sys.executable, "-m", "readlabel.trainer.evaluate", str(run_dir), str(validation)]
+    command = [sys.executable, "-P", "-m", "readlabel.trainer.evaluate", str(run_dir), str(validation)]
     command += ["--device", order.device, "--threads", str(order.threads), "--with-parent"]
     with tempfile.TemporaryFile() as said:
         # Its standard input stays open for as long as this process lives, and no longer.
@@ -44,7 +44,7 @@ def evaluate_apart(run_dir: Path, validation: Path, order: TrainOrder, control: 
             finally:
                 _end(process)
         if process.returncode:
-            raise _failure(process.returncode, said)
+            raise _failure(process.returncode, said, validation)
     return Metrics.model_validate_json((run_dir / METRICS).read_bytes())
 
 
@@ -62,10 +62,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.kill()
 
 
-def _failure(status: int, said: IO[bytes]) -> RunFailed:
+def _failure(status: int, said: IO[bytes], validation: Path) -> RunFailed:
     said.seek(0)
     text = said.read().decode(errors="replace")
     print(text, file=sys.stderr, flush=True)
     last = next((line for line in reversed(text.splitlines()) if line.strip()), "it said nothing").strip()
-    reason: FailureReason = "INVALID_INPUT" if status == InputError.exit_code else "INTERNAL"
+    # Only the validation reads came from the user; whatever is wrong with the exported files is ours.
+    faulty_reads = status == InputError.exit_code and str(validation) in text
+    reason: FailureReason = "INVALID_INPUT" if faulty_reads else "INTERNAL"
     return RunFailed(reason, f"evaluating the exported files failed with status {status}: {last}")

@@ -73,6 +73,9 @@ def failure_of(error: Exception) -> Failure:
     match error:
         case RunFailed():
             return error.failure
+        case InputError(__cause__=OSError(errno=int(number))) if number != errno.ENOENT:
+            # The storage failed, not the reads: the next try may read them.
+            return Failure(reason="INTERNAL", message=str(error))
         case InputError():
             return Failure(reason="INVALID_INPUT", message=str(error))
         case OutputError():
@@ -157,7 +160,13 @@ class _Job:
             state=state,
             failure=failure,
             attempts=self._progress.attempts,
-            timings=self._record.timings.model_copy(update={"total_seconds": time.monotonic() - self._begun}),
+            timings=self._record.timings.model_copy(
+                # Earlier attempts' epochs count as well.
+                update={
+                    "train_seconds": self._progress.train_seconds,
+                    "total_seconds": time.monotonic() - self._begun,
+                }
+            ),
             epochs_trained=len(history),
             best_epoch=self._progress.watch.best_epoch or len(history),
             bases_per_second=history[-1].bases_per_second if history else 0,
@@ -209,6 +218,8 @@ class _Job:
     def _start(self, folder: CheckpointFolder) -> Checkpoint:
         """The state to begin with: the checkpoint's, with this attempt after those before, or a fresh one."""
         stored, why_not = folder.load()
+        if stored is not None:
+            self._set_attempt(number=1 + max(attempt.number for attempt in stored.progress.attempts))
         if why_not:
             self._set_attempt(notes=(*self._progress.attempts[-1].notes, why_not))
             self._tell(why_not)

@@ -1,7 +1,7 @@
 """How much of a batch fits into memory: hyperparameters, the machine and a batch in, parts of the batch out.
 
 A GPU says when its memory is full. On a CPU the system ends the process instead, so there the parts are chosen from an
-estimate of what a training step takes and from what the machine has left.
+estimate of what a training step takes and from what the machine, or the job's share of it, has.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import psutil
 from readlabel.messages import Hyperparameters
 from readlabel.trainer.batches import Batch
 
-_SHARE = 0.8
-"""Of the memory that is left, what a training may plan with."""
+_SHARE = 0.7
+"""Of the memory there is, what the arrays of a training step may take; the rest is for TensorFlow and the reads."""
 _FLOAT = 4
 _PER_FILTER, _PER_UNIT, _PER_LABEL, _PER_POSITION, _PER_HEAD_PAIR = 7, 14, 16, 700, 4
 """Floats that a step holds at once, rounded up from measured peaks (docs/training.md): for each position and conv
@@ -68,33 +68,36 @@ class Footprint:
 
 
 def memory_to_plan_with(device: str) -> int:
-    """Bytes that a training on this device may plan with; 0 where the device itself says when it is full."""
+    """Bytes that a training on this device may plan with; 0 where the device itself says when it is full.
+
+    It is a share of what the machine has, or the control group that a container or a cluster's job runs in, and not of
+    what is free at this moment: the parts of a batch decide its batch-norm statistics, so the same run on the same
+    kind of machine must always be cut the same way.
+    """
     if device != "cpu":
         return 0
-    left = psutil.virtual_memory().available
-    group = _group_memory_left()
-    return int(_SHARE * (left if group is None else min(left, group)))
+    whole = psutil.virtual_memory().total
+    group = _group_memory()
+    return max(1, int(_SHARE * (whole if group is None else min(whole, group))))
 
 
-def _group_memory_left(root: Path = Path("/sys/fs/cgroup"), process: Path = Path("/proc/self/cgroup")) -> int | None:
-    """Bytes left in the control group that a container or a cluster's job runs in; None without a limit.
+def _group_memory(root: Path = Path("/sys/fs/cgroup"), process: Path = Path("/proc/self/cgroup")) -> int | None:
+    """Bytes that the process's control group may hold; None without a limit.
 
     Both versions of Linux' control groups are asked, the group itself and, for version 2, those around it.
     """
     if not process.exists():
         return None
-    left = []
+    limits = []
     for line in process.read_text(encoding="utf-8").splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers not in ("", "memory"):
             continue
-        limit_name, used_name = (
-            ("memory.limit_in_bytes", "memory.usage_in_bytes") if controllers else ("memory.max", "memory.current")
-        )
+        name = "memory.limit_in_bytes" if controllers else "memory.max"
         folder = (root / "memory" if controllers else root) / path.lstrip("/")
         for place in (folder, *folder.parents):
-            if (place / limit_name).exists() and (place / used_name).exists():
-                limit = (place / limit_name).read_text(encoding="ascii").strip()
+            if (place / name).exists():
+                limit = (place / name).read_text(encoding="ascii").strip()
                 if limit.isdigit():
-                    left.append(max(0, int(limit) - int((place / used_name).read_text(encoding="ascii"))))
-    return min(left, default=None)
+                    limits.append(int(limit))
+    return min(limits, default=None)
