@@ -50,6 +50,7 @@ def wrapped(words, width) {
 def checkedParameters(given) {
     def properties = schemaGroups().collectEntries { group -> group.properties }
     def required = schemaGroups().collectMany { group -> group.required ?: [] }
+    required = required + properties.findAll { _name, property -> property.containsKey('default') }.keySet()
 
     def checked = properties.collectEntries { name, property -> [name, checkedValue(name, given[name], property)] }
     def problems = unknownParameters(given, properties.keySet())
