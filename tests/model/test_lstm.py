@@ -14,7 +14,7 @@ PARTS = ("kernel", "recurrent_kernel", "bias")
 def cells_with_equal_weights() -> tuple[list[FusedCell], list[CudnnCell]]:
     random = np.random.default_rng(0)
     fused = [FusedCell(FEATURES, UNITS, name) for name in ("forward", "backward")]
-    keras = [CudnnCell(FEATURES, UNITS, name, "float32") for name in ("forward", "backward")]
+    keras = [CudnnCell(FEATURES, UNITS, name) for name in ("forward", "backward")]
     for pair in zip(fused, keras, strict=True):
         for part in PARTS:
             value = random.normal(0, 0.5, getattr(pair[0], part).shape)

@@ -6,11 +6,17 @@ and are set back to zero by whoever needs it (`readlabel.model.network`), so tha
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
 BATCH_NORM_EPSILON = 1e-3
 """Keras' default, which tranquillyzer's batch norm uses."""
+
+_HALF_GRADIENT = 2.0**-7
+"""What the largest upstream gradient of a float16 convolution is scaled to: kernels' gradients are sums over up to a
+million positions and must stay below 65,504."""
 
 
 def embed_and_convolve(
@@ -38,9 +44,40 @@ def embed_and_convolve(
 
 
 def convolve(inputs: tf.Tensor, kernel: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Convolve along time, same length out, in `dtype`; the result is float32."""
-    result = tf.nn.conv1d(tf.cast(inputs, dtype), tf.cast(kernel, dtype), 1, "SAME")
-    return tf.cast(result, tf.float32)
+    """Convolve along time, same length out.
+
+    Args:
+        inputs: ``(batch, time, features)`` float32.
+        kernel: ``(width, features, filters)`` float32.
+        dtype: of the arithmetic; the result is float32.
+    """
+    if dtype == tf.float16:
+        return _convolve_half(inputs, kernel)
+    return tf.cast(tf.nn.conv1d(tf.cast(inputs, dtype), tf.cast(kernel, dtype), 1, "SAME"), tf.float32)
+
+
+@tf.custom_gradient
+def _convolve_half(
+    inputs: tf.Tensor, kernel: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+    """Convolve in float16, whose smallest number is 6e-8: gradients are scaled to its range, each by its own maximum.
+
+    So no loss scale has to be found by trial (Micikevicius et al. 2018), and no step is lost to it.
+    """
+    images, filters = tf.cast(inputs, tf.float16)[:, None], tf.cast(kernel, tf.float16)[None]
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        scale = _HALF_GRADIENT / tf.maximum(tf.reduce_max(tf.abs(upstream)), 1e-30)
+        scaled = tf.cast(upstream * scale, tf.float16)[:, None]
+        by_input = tf.raw_ops.Conv2DBackpropInput(
+            input_sizes=tf.shape(images), filter=filters, out_backprop=scaled, strides=[1, 1, 1, 1], padding="SAME"
+        )
+        by_kernel = tf.raw_ops.Conv2DBackpropFilter(
+            input=images, filter_sizes=tf.shape(filters), out_backprop=scaled, strides=[1, 1, 1, 1], padding="SAME"
+        )
+        return tf.cast(by_input[:, 0], tf.float32) / scale, tf.cast(by_kernel[0], tf.float32) / scale
+
+    return tf.cast(tf.nn.conv2d(images, filters, 1, "SAME")[:, 0], tf.float32), gradient
 
 
 def real_statistics(inputs: tf.Tensor, real_mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

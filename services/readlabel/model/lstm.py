@@ -42,9 +42,8 @@ class FusedCell(tf.Module):
         self.bias = tf.Variable(tf.zeros([4 * units]), name=f"{name}/bias")
 
     def run(self, inputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """See `Cell`. The kernel takes float32 only, whatever the precision around it."""
+        """See `Cell`."""
         del lengths  # every position is computed: those beyond a row's end come after all that is read
-        inputs = tf.cast(inputs, tf.float32)
         start = tf.zeros([tf.shape(inputs)[1], self.units])
         peephole = tf.zeros([self.units])
         return tf.raw_ops.BlockLSTM(
@@ -66,11 +65,9 @@ class FusedCell(tf.Module):
 class CudnnCell(tf.Module):
     """An LSTM as Keras runs it on cuDNN."""
 
-    def __init__(self, inputs: int, units: int, name: str, dtype: str) -> None:
+    def __init__(self, inputs: int, units: int, name: str) -> None:
         super().__init__(name="cudnn_cell")
-        self.layer = tf.keras.layers.LSTM(
-            units, return_sequences=True, time_major=True, name=name.replace("/", "_"), dtype=dtype
-        )
+        self.layer = tf.keras.layers.LSTM(units, return_sequences=True, time_major=True, name=name.replace("/", "_"))
         self.layer.build((None, None, inputs))
         self.kernel = self.layer.cell.kernel
         self.recurrent_kernel = self.layer.cell.recurrent_kernel
@@ -79,20 +76,19 @@ class CudnnCell(tf.Module):
     def run(self, inputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """See `Cell`. cuDNN refuses rows of length 0, so these are run as rows of length 1."""
         mask = tf.transpose(tf.sequence_mask(tf.maximum(lengths, 1), tf.shape(inputs)[0]))
-        return tf.cast(self.layer(inputs, mask=mask), tf.float32)
+        return self.layer(inputs, mask=mask)
 
 
-def make_cell(inputs: int, units: int, name: str, dtype: str = "float32") -> Cell:
+def make_cell(inputs: int, units: int, name: str) -> Cell:
     """The cell for this machine: cuDNN's where TensorFlow sees a GPU, else the fused CPU kernel's.
 
     Args:
         inputs: features of a position.
         units: width of the cell's output.
         name: of its weights, such as ``lstm_0/lstm_cell``.
-        dtype: Keras' mixed-precision policy; used on a GPU.
     """
     if tf.config.list_logical_devices("GPU"):
-        return CudnnCell(inputs, units, name, dtype)
+        return CudnnCell(inputs, units, name)
     return FusedCell(inputs, units, name)
 
 

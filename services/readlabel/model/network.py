@@ -84,7 +84,7 @@ class Network(tf.Module):
         for layer in range(self.hyperparameters.lstm_layers):
             units = lstm_units(self.hyperparameters, layer)
             names = lstm_cells(self.hyperparameters, layer)
-            cells = [make_cell(inputs, units, name, self.hyperparameters.precision) for name in names]
+            cells = [make_cell(inputs, units, name) for name in names]
             self._cells.append(cells)
             for name, cell in zip(names, cells, strict=True):
                 made |= {f"{name}/{part}": getattr(cell, part) for part in ("kernel", "recurrent_kernel", "bias")}
