@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -69,6 +70,7 @@ class Processes:
         self.mark = uuid.uuid4().hex
         self.environment = {**os.environ, MARK: self.mark, "TMPDIR": str(folder)}
         self.started: list[subprocess.Popen[str]] = []
+        self.sockets: list[Path] = []
 
     def start(self, *arguments: object, **options: Any) -> subprocess.Popen[str]:
         """Start `readlabel ARGUMENTS`."""
@@ -122,6 +124,8 @@ class Processes:
             for stream in (process.stdin, process.stdout, process.stderr):
                 if stream is not None:
                     stream.close()
+        for folder in self.sockets:
+            shutil.rmtree(folder, ignore_errors=True)
         self.wait_for_none()
 
     def wait_for_none(self) -> None:
@@ -137,7 +141,8 @@ class Service:
         self.data_dir = data_dir
         arguments = ["serve", "--data-dir", data_dir, *options]
         if "--listen" not in options:
-            self.folder = Path(tempfile.mkdtemp(prefix="rl-", dir="/tmp"))
+            self.folder = Path(tempfile.mkdtemp(prefix="rl-", dir="/tmp"))  # short enough for a socket
+            processes.sockets.append(self.folder)
             arguments += ["--socket", self.folder / "s.sock"]
         if scripted:
             arguments += ["--worker-command", SCRIPTED_WORKER]
