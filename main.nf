@@ -23,7 +23,13 @@ workflow {
     }
     def options = checkedParameters(params)
 
-    EXPAND_GRID(options.training_params, options.training_seq_orders, options.model_name, options.seed)
+    EXPAND_GRID(
+        options.training_params,
+        options.training_seq_orders,
+        options.model_name,
+        options.seed,
+        workflow.manifest.version,
+    )
     // channel: [ variant:, model:, point:, library:, varying: ]
     entries_ch = EXPAND_GRID.out.grid.flatMap { grid -> gridEntries(grid) }
     entries_ch.toList().filter { entries -> entries }.subscribe { entries -> log.info(planText(entries)) }
@@ -36,7 +42,7 @@ workflow {
     }
     // channel: [ model, library ]
     libraries_ch = entries_ch.map { entry -> [entry.model, entry.library] }.unique()
-    SIMULATE(libraries_ch.combine(sets_ch), options.seed, options.transcriptome)
+    SIMULATE(libraries_ch.combine(sets_ch), options.seed, options.transcriptome, workflow.manifest.version)
     IMPORT_READS(options.reads ? libraries_ch : channel.empty(), options.reads ?: [], options.labels ?: [])
 
     // channels: [ model, reads ]

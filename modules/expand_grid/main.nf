@@ -4,11 +4,14 @@ process EXPAND_GRID {
     label 'process_light'
     cache 'deep'
 
+    // Nextflow escapes paths itself. The version is here so that another release expands the grid anew, with the engine
+    // revision it has.
     input:
     path training_params, stageAs: 'training_params/*'
     path training_seq_orders, stageAs: 'training_seq_orders/*'
     val model_name
     val seed
+    val version
 
     output:
     path 'grid.json', emit: grid
@@ -17,8 +20,8 @@ process EXPAND_GRID {
     script:
     """
     readlabel grid \\
-        --training-params '${training_params}' \\
-        --training-seq-orders '${training_seq_orders}' \\
+        --training-params ${training_params} \\
+        --training-seq-orders ${training_seq_orders} \\
         --model-name '${model_name}' \\
         --seed ${seed} \\
         --out grid.json
@@ -28,8 +31,8 @@ process EXPAND_GRID {
     stub:
     """
     readlabel grid \\
-        --training-params '${training_params}' \\
-        --training-seq-orders '${training_seq_orders}' \\
+        --training-params ${training_params} \\
+        --training-seq-orders ${training_seq_orders} \\
         --model-name '${model_name}' \\
         --seed ${seed} \\
         --out grid.json

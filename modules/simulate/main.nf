@@ -4,10 +4,12 @@ process SIMULATE {
     label 'process_light'
     cache 'deep'
 
+    // Another release may simulate other reads, so its version is an input.
     input:
     tuple val(model), val(library), val(set), val(num_reads)
     val seed
     path transcriptome, stageAs: 'transcriptome/*'
+    val version
 
     output:
     tuple val(model), val(set), path("${set}.parquet"), emit: reads
@@ -15,7 +17,7 @@ process SIMULATE {
 
     script:
     def args = task.ext.args ?: ''
-    def from = transcriptome ? "--transcriptome '${transcriptome}'" : ''
+    def from = transcriptome ? "--transcriptome ${transcriptome}" : ''
     """
     cat > library.json <<'JSON'
     ${library}

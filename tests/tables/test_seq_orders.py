@@ -60,10 +60,10 @@ def test_all_problems_of_a_table_come_at_once(tmp_path: Path) -> None:
     )
     for expected in (
         "line 1: 2 segments (x,y) but 1 patterns (ACGT)",
-        "line 2: segment 1: pattern 'ACGU' is not understood: give a DNA motif",
-        "line 2: segment 2: pattern 'N0' is not understood",
+        "line 2: column patterns, segment 1: pattern 'ACGU' is not understood: give a DNA motif",
+        "line 2: column patterns, segment 2: pattern 'N0' is not understood",
         "line 3: column strand: 'sideways' is not allowed; write fwd or rev",
-        "line 4: barcode 'z' is not a segment of d: x",
+        "line 4: column barcodes: 'z' is not a segment of d: x",
         "line 5: has 2 tab-separated columns; 6 are needed",
         "line 6: model 'a' has a row already, on line 1",
         "line 7: model name '../f' may hold letters",

@@ -26,6 +26,8 @@ def atomic_path(target: Path) -> Iterator[Path]:
         OutputError: the folder cannot be made or written, or there is no space left.
     """
     temporary: Path | None = None
+    if target.exists() and not target.is_file():
+        raise OutputError(f"{target}: is there already and is no plain file; give another name")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)

@@ -104,7 +104,7 @@ def _print_help() -> None:
 
 def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, COMMANDS, n=1)
-    guess = f"; did you mean {near[0]!r}?" if near else ""
+    guess = f"; did you mean {near[0]!r}?" if near else "."
     return f"there is no command {name!r}{guess} The commands are {', '.join(COMMANDS)}."
 
 

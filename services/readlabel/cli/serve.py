@@ -13,6 +13,9 @@ from typing import Annotated
 import platformdirs
 import typer
 
+# The C core writes to standard error what the error below says in a sentence.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
 from readlabel.messages import InputError
 from readlabel.server.app import serve
 from readlabel.server.config import WORKER_COMMAND, Limits, ServerConfig, Tls

@@ -86,7 +86,9 @@ class Endpoint:
         Raises:
             InputError: the CA file cannot be read, or the address is malformed.
         """
-        if not self.address.startswith("unix:") and not self.address.rpartition(":")[2].isdigit():
+        host, _, port = self.address.rpartition(":")
+        sound = host and "/" not in host and port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16
+        if not sound and not self.address.startswith("unix:"):
             raise InputError(f"service address {self.address!r}: HOST:PORT is expected, or unix:/path/of/socket")
         if not self.tls:
             return grpc.insecure_channel(self.address, options=_OPTIONS)

@@ -56,7 +56,7 @@ class Hyperparameters(Message):
     )
     warmup_steps: int = Field(0, ge=0, le=1_000_000, description="Steps of linear warm-up; used by warmup_cosine.")
     precision: Precision = Field(
-        "float32", description="Arithmetic of convolutions and LSTM; the CRF is always float32."
+        "float32", description="Arithmetic of the convolutions; LSTM and CRF are always float32."
     )
     boundary_potentials: bool = Field(
         False,

@@ -13,6 +13,8 @@ from pydantic import Field, field_validator, model_validator
 from readlabel.messages._base import Message
 
 PatternKind = Literal["fixed", "random", "cdna", "tail"]
+RESERVED_NAMES = frozenset({"all", "report", "pipeline_info"})
+"""What cannot name a model: the word for every model, and folders beside the models' in the results."""
 CDNA = "cDNA"
 """The label of transcript bases, and of the flanks a simulated read is wrapped in."""
 
@@ -90,6 +92,10 @@ class Library(Message):
         if not _MODEL_NAME.fullmatch(value) or ".." in value:
             raise ValueError(
                 f"model name {value!r} may hold letters, digits and _.- only (at most 100): it names folders and files"
+            )
+        if value in RESERVED_NAMES:
+            raise ValueError(
+                f"model name {value!r} is taken: results and tables use {', '.join(sorted(RESERVED_NAMES))}"
             )
         return value
 

@@ -1,6 +1,6 @@
 """REPORT: a grid and its exported variants enter; leaderboard, page, merged drawings and the winners leave.
 
-In this order: match the folders with the grid, rank, leaderboard.tsv, validation.pdf, best/, and report.html last,
+In this order: match the folders with the grid, rank, validation.pdf, leaderboard.tsv, best/, and report.html last,
 which links to the others. The same input gives the same bytes.
 """
 
@@ -53,9 +53,9 @@ def build(grid: Grid, folders: Sequence[Path], out: Path, outdir: Path | None = 
     """
     variants, strangers = gather(grid, folders, outdir)
     ranked = rank(variants)
+    # The merge first: a damaged drawing is found before anything of an earlier report is replaced.
+    first_pages = merge(out / VALIDATION_PDF, _chapters(ranked))
     write_leaderboard(out / LEADERBOARD, ranked)
-    chapters = _chapters(ranked)
-    first_pages = merge(out / VALIDATION_PDF, chapters)
     write_best(out / BEST, ranked)
     html = out / HTML
     write_html(html, build_page(ranked, strangers, first_pages, __version__))

@@ -43,6 +43,8 @@ def install(run: RunFolder, folder: Path, name: str | None = None) -> list[Path]
         notes = "".join(f" {note}" for note in record.notes)
         raise InputError(f"{run.path}: tranquillyzer cannot load this model, so it is not installed.{notes}")
     library = _renamed(point.library, name)
+    table = folder / SEQ_ORDERS
+    _write_row(table, library)  # first, since somebody else's table may be read-only: then nothing is written
     stem = f"{library.model}_w_CRF" if point.hyperparameters.crf_layer else library.model
     written = []
     for artifact, suffix in _SUFFIXES.items():
@@ -50,8 +52,6 @@ def install(run: RunFolder, folder: Path, name: str | None = None) -> list[Path]
         with atomic_path(target) as path:
             shutil.copyfile(run.file(artifact), path)
         written.append(target)
-    table = folder / SEQ_ORDERS
-    _write_row(table, library)
     return [*written, table]
 
 
@@ -73,7 +73,7 @@ def _renamed(library: Library, name: str | None) -> Library:
     try:
         return Library.model_validate(library.model_dump() | {"model": name})
     except ValidationError as error:
-        raise InputError(f"install name: {error.errors()[0]['msg']}") from error
+        raise InputError(f"install name: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
 
 
 def _write_row(table: Path, library: Library) -> None:

@@ -34,7 +34,9 @@ def expand_grid(params: Path, seq_orders: Path, models: Sequence[str], options: 
     except InputError as error:
         problems += error.problems
     try:
-        libraries = read_seq_orders(seq_orders, [grid.model for grid in grids] if list(models) == [ALL] else models)
+        every_row = list(models) == [ALL] and not grids
+        asked = [grid.model for grid in grids] if list(models) == [ALL] else models
+        libraries = read_seq_orders(seq_orders, None if every_row else asked)
     except InputError as error:
         problems += error.problems
     if problems:

@@ -92,14 +92,18 @@ def _library(row: Row, where: str) -> tuple[Library | None, list[Problem]]:
                 where, f"{len(names)} segments ({order}) but {len(motifs)} patterns ({patterns}): one each is needed"
             )
         )
-    if problems:
-        return None, problems
     segments = []
-    for number, (name, motif) in enumerate(zip(names, motifs, strict=True), 1):
+    for number, (name, motif) in enumerate(zip(names, motifs, strict=False), 1):
         try:
             segments.append(Segment(name=name, pattern=motif))
         except ValidationError as error:
-            problems.extend(Problem(where, f"segment {number}: {text}") for text in _texts(error))
+            problems.extend(Problem(where, f"column patterns, segment {number}: {text}") for text in _texts(error))
+    problems += [
+        Problem(where, f"column {column}: {name!r} is not a segment of {model}: {', '.join(names)}")
+        for column, cell in (("barcodes", barcodes), ("UMIs", umis))
+        for name in (split_list(cell) if cell else ())
+        if name not in names
+    ]
     if problems:
         return None, problems
     try:
