@@ -37,6 +37,12 @@ def shrunk(grown, shared_launch):
     return shared_launch.train("-resume", table={"conv_filters": "8"})
 
 
+@pytest.fixture(scope="module")
+def returned(shrunk, shared_launch):
+    """Back to a grid whose every task is cached."""
+    return shared_launch.train("-resume", table={"conv_filters": "4,8"})
+
+
 def filters(outcome) -> dict[str, int]:
     """Published variant to the conv_filters that its run.json tells."""
     records = {path.name: path / f"{path.name}_run.json" for path in (outcome.outdir / MODEL).iterdir()}
@@ -97,3 +103,10 @@ def test_a_smaller_grid_keeps_the_folders_of_the_earlier_one_and_names_them(shru
     for variant in (f"{MODEL}_1", f"{MODEL}_2"):
         assert f"not of this grid: {variant}" in shrunk.output
         assert variant in (shrunk.outdir / "report" / "report.html").read_text()
+
+
+def test_going_back_to_an_earlier_grid_brings_its_files_and_its_report_back(returned):
+    assert returned.exit_status == 0, returned.output
+    assert returned.count("TRAIN", "COMPLETED") == 0
+    assert {name: filters(returned)[name] for name in returned.leaderboard} == {f"{MODEL}_0": 4, f"{MODEL}_1": 8}
+    assert [row["conv_filters"] for _, row in sorted(returned.leaderboard.items())] == ["4", "8"]

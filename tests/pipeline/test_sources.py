@@ -89,6 +89,18 @@ def test_a_standing_service_trains_for_the_pipeline(launch, service):
 def test_a_service_that_is_not_there_is_said(launch):
     refused = launch.train("--service", "127.0.0.1:1", "--service_token_file", __file__, "--max_retries", "0")
     assert refused.exit_status == 1
-    logs = [path.read_text() for path in launch.folder.glob("work/*/*/.command.err")]
-    assert any("127.0.0.1:1" in log for log in logs)
-    assert refused.leaderboard[f"{MODEL}_0"]["state"] == "MISSING"
+    assert "no training service answers; tried 127.0.0.1:1" in refused.output
+    assert refused.count("TRAIN", "FAILED") == 1
+
+
+def test_tables_in_folders_with_spaces_and_quotes_are_read(root, launch):
+    folder = launch.folder / "Ada's tables (new)"
+    folder.mkdir()
+    orders = folder / "my orders.tsv"
+    orders.write_text((root / "assets" / "training_seq_orders.tsv").read_text())
+    arguments = launch.tiny({})
+    params = folder / "it's my params.tsv"
+    (launch.folder / "params.tsv").rename(params)
+    arguments[arguments.index("--training_params") + 1] = str(params)
+    done = launch.run(*arguments, "--training_seq_orders", str(orders), "-stub-run")
+    assert done.count("TRAIN", "COMPLETED") == 1, done.output
