@@ -44,7 +44,8 @@ def main(
 
     \b
     Example:
-      readlabel evaluate --run results/mylib/mylib_0 --validation validation.parquet
+      readlabel evaluate --run results/mylib/mylib_0 \\
+        --validation validation.parquet
     """
     claim_device(device, threads)
     budget = Budget(target_tokens, min_batch_size, max_batch_size, vram_headroom)

@@ -28,7 +28,8 @@ def main(
     is reported at once, with row, column, value and what is allowed.
 
     Example:
-        readlabel grid --training-params params.tsv --training-seq-orders seq_orders.tsv --out grid.json
+      readlabel grid --training-params assets/training_params.tsv \\
+        --training-seq-orders assets/training_seq_orders.tsv --out grid.json
     """
     names = [name.strip() for name in model_name.split(",")]
     grid = expand_grid(training_params, training_seq_orders, names, TrainingOptions(seed=seed))

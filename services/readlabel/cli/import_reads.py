@@ -28,8 +28,8 @@ def main(
 
     \b
     Example:
-      readlabel import-reads --reads simulated/ --training-seq-orders training_seq_orders.tsv \\
-        --model-name 10x3p_sc_ont --out train.parquet
+      readlabel import-reads --reads simulated/ --model-name 10x3p_sc_ont \\
+        --training-seq-orders assets/training_seq_orders.tsv --out train.parquet
     """
     chosen = library_of(library, training_seq_orders, model_name)
     if reads.is_dir():

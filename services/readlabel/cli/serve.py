@@ -67,7 +67,8 @@ def main(
         readlabel serve --socket ~/readlabel/s.sock
         (umask 077; openssl rand -hex 32 > token)
         readlabel serve --token-file token --devices gpu:0,1
-        readlabel serve --listen 0.0.0.0:50051 --token-file token --tls-cert cert.pem --tls-key key.pem
+        readlabel serve --listen 0.0.0.0:50051 --token-file token \\
+            --tls-cert cert.pem --tls-key key.pem
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     if listen is not None and socket is not None:

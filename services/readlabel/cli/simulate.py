@@ -69,7 +69,8 @@ def main(
 
     \b
     Example:
-      readlabel simulate --training-seq-orders training_seq_orders.tsv --model-name 10x3p_sc_ont \\
+      readlabel simulate --model-name 10x3p_sc_ont \\
+        --training-seq-orders assets/training_seq_orders.tsv \\
         --num-reads 2000 --seed 1 --stream validation --out validation.parquet
     """
     chosen = library_of(library, training_seq_orders, model_name)

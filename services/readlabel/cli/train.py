@@ -65,10 +65,12 @@ def main(
 
     \b
     Examples:
-        readlabel train --point point.json --train train.parquet --validation validation.parquet --out run
+        readlabel train --point point.json \\
+            --train train.parquet --validation validation.parquet --out run
         readlabel train --library library.json -p conv_filters=64 -p epochs=3 \\
             --train train.parquet --validation validation.parquet --out run
-        readlabel train --point point.json --train train.parquet --validation validation.parquet --out run \\
+        readlabel train --point point.json \\
+            --train train.parquet --validation validation.parquet --out run \\
             --service gpuhost:50051 --token-file token --tls-ca ca.pem
     """
     signal.signal(signal.SIGTERM, _terminate)

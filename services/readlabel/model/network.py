@@ -114,11 +114,16 @@ class Network(tf.Module):
         """Number of trained values."""
         return sum(int(np.prod(spec.shape)) for spec in self._specs if spec.trainable)
 
-    def bytes_per_position(self) -> int:
-        """Memory that labelling takes for each position of a batch, estimated: the widest layer's input and output."""
+    def bytes_per_position(self, time: int) -> int:
+        """Memory that labelling takes for each position of a batch, estimated: the widest layer's input and output.
+
+        Args:
+            time: positions of a row; attention scores each position against all of them.
+        """
         hp = self.hyperparameters
         widths = [hp.conv_filters, *(4 * lstm_units(hp, layer) * len(cells) for layer, cells in enumerate(self._cells))]
-        return 4 * (hp.embedding_dim + 2 * max(widths) + 4 * len(self.labels))
+        attention = 3 * hp.attention_heads * time  # scores, shares and their masked copy
+        return 4 * (hp.embedding_dim + 2 * max(widths) + 4 * len(self.labels) + attention)
 
     def describe(self) -> tuple[WeightSpec, ...]:
         """Every array with layer, shape, initial values and penalty, in file order."""

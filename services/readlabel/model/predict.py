@@ -27,6 +27,8 @@ Padding = Literal["none", "tranquillyzer"]
 
 _CPU_TOKENS = 1 << 16
 """Positions of a batch on a CPU: more are no faster, they only leave the caches (measured)."""
+_CPU_BYTES = 1 << 30
+"""Of a batch on a CPU, where no error but the system's end of the process tells that memory is short."""
 
 _BINS = ((10_000, 500), (50_000, 5_000), (100_000, 10_000))
 _LAST_BIN = 25_000
@@ -87,13 +89,15 @@ def predict(
     """
     lengths = reads.lengths
     visible = tranquillyzer_visible(lengths) if padding == "tranquillyzer" else lengths
-    budget = min(target_tokens, _device_tokens(network, vram_headroom))
+    most_tokens = target_tokens
     labels = np.zeros(reads.num_bases, np.uint8)
     begin, done = time.monotonic(), 0
     order = np.argsort(visible, kind="stable")[::-1]  # longest first: what does not fit shows at once
     limit = max_batch_size
     while len(order):
-        size = _batch_size(visible[order], budget, min_batch_size, limit)
+        longest = bucket_length(int(visible[order[0]]))
+        budget = min(most_tokens, _device_tokens(network, longest, vram_headroom))
+        size = _batch_size(longest, len(order), budget, min_batch_size, limit)
         batch = order[:size]
         try:
             found = _label(network, reads, batch, visible[batch], decode_tail=padding == "tranquillyzer")
@@ -104,7 +108,7 @@ def predict(
                     f"lower min_batch_size or use a device with more memory"
                 ) from error
             limit = max(min_batch_size, size // 2)
-            budget = limit * bucket_length(int(visible[order[0]]))
+            most_tokens = limit * longest
             continue
         for row, read in enumerate(batch):
             labels[reads.offsets[read] : reads.offsets[read + 1]] = found[row, : lengths[read]]
@@ -127,10 +131,18 @@ def tranquillyzer_visible(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     return (lengths // width + 1) * width - 1 + _BEYOND_BIN
 
 
-def _batch_size(visible: NDArray[np.int64], budget: int, least: int, most: int) -> int:
-    """Reads of the next batch, given what is left, longest first: a power of two, so that few shapes are compiled."""
-    fitting = min(max(1, budget // bucket_length(int(visible[0]))), most)
-    return min(max(least, 1 << (fitting.bit_length() - 1)), len(visible))
+def _batch_size(longest: int, left: int, budget: int, least: int, most: int) -> int:
+    """Reads of the next batch: a power of two, so that few shapes are compiled.
+
+    Args:
+        longest: positions of its longest read.
+        left: reads that are still to label.
+        budget: positions, padding included.
+        least: reads at least.
+        most: reads at most.
+    """
+    fitting = min(max(1, budget // longest), most)
+    return min(max(least, 1 << (fitting.bit_length() - 1)), left)
 
 
 def _label(
@@ -150,11 +162,11 @@ def _label(
     return np.asarray(network.label_graph(tokens, lengths.astype(np.int32), visible.astype(np.int32)))
 
 
-def _device_tokens(network: Network, headroom: float) -> int:
-    """Positions that fit into the device's memory, or that are worth batching on a CPU."""
+def _device_tokens(network: Network, longest: int, headroom: float) -> int:
+    """Positions that fit into the device's memory, or that are worth batching on a CPU, in rows of this length."""
     if not tf.config.list_logical_devices("GPU"):
-        return _CPU_TOKENS
-    return int(_memory_limit() * (1 - headroom)) // network.bytes_per_position()
+        return min(_CPU_TOKENS, _CPU_BYTES // network.bytes_per_position(longest))
+    return int(_memory_limit() * (1 - headroom)) // network.bytes_per_position(longest)
 
 
 def _memory_limit() -> int:

@@ -15,6 +15,7 @@ from readlabel.artifacts.atomic import atomic_path, raise_output_error
 from readlabel.artifacts.names import LABEL_BINARIZER, PARAMS, WEIGHTS
 from readlabel.messages import InputError, Library
 from readlabel.report.folders import RunFolder
+from readlabel.tables import format_row
 
 SEQ_ORDERS = "seq_orders.tsv"
 _SUFFIXES = {WEIGHTS: ".h5", PARAMS: "_params.json", LABEL_BINARIZER: "_lbl_bin.pkl"}
@@ -55,18 +56,6 @@ def install(run: RunFolder, folder: Path, name: str | None = None) -> list[Path]
     return [*written, table]
 
 
-def seq_orders_row(library: Library) -> str:
-    """A library's row: model, segment order, patterns, barcodes, UMIs, strand; tabs between, comma lists quoted."""
-
-    def quoted(values: tuple[str, ...]) -> str:
-        return f'"{",".join(values)}"' if len(values) > 1 else "".join(values)
-
-    names = tuple(segment.name for segment in library.segments)
-    patterns = tuple(segment.pattern for segment in library.segments)
-    fields = (library.model, quoted(names), quoted(patterns), quoted(library.barcodes), quoted(library.umis))
-    return "\t".join((*fields, library.strand))
-
-
 def _renamed(library: Library, name: str | None) -> Library:
     if name is None:
         return library
@@ -82,7 +71,7 @@ def _write_row(table: Path, library: Library) -> None:
         old = table.read_bytes() if table.exists() else b""
     except OSError as error:
         raise_output_error(table, error)
-    row = seq_orders_row(library).encode() + (b"\r\n" if b"\r\n" in old else b"\n")
+    row = format_row(library).encode() + (b"\r\n" if b"\r\n" in old else b"\n")
     lines: list[bytes] = []
     placed = False
     for line in old.splitlines(keepends=True):

@@ -86,11 +86,12 @@ async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
             say(line)
         runners = [SlotRunner(slot, desk, blobs, config) for slot in slots]
         server = _make_server(config, tokens)
+        # A server that is never stopped would hold up the interpreter's end.
+        closing.push_async_callback(server.stop, _CALLS_GRACE_SECONDS)
         checker = await _add_services(
             server, TrainingServicer(desk, config.limits, lambda: [runner.device for runner in runners]), blobs, config
         )
         address = bind(server, config)
-        closing.push_async_callback(server.stop, _CALLS_GRACE_SECONDS)
         closing.callback(desk.bell.close)
         closing.push_async_callback(_stop_all, runners)
         for runner in runners:

@@ -218,7 +218,7 @@ def _event(sequence: int, time: str, news: News) -> RunEvent:
 def _check(path: Path) -> None:
     """Refuse a file that this version must not touch, without touching it."""
     try:
-        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:
             application = db.execute("PRAGMA application_id").fetchone()[0]
             version = db.execute("PRAGMA user_version").fetchone()[0]

@@ -6,7 +6,7 @@ Format: tranquillyzer v0.2.2.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -68,12 +68,16 @@ def read_library_row(path: Path, model: str) -> Library:
     return read_seq_orders(path, [model])[model]
 
 
-def format_row(library: Library, model: str | None = None) -> str:
-    """The library's row as tranquillyzer writes it, without a line end."""
-    order = ",".join(segment.name for segment in library.segments)
-    patterns = ",".join(segment.pattern for segment in library.segments)
-    lists = [f'"{order}"', f'"{patterns}"', ",".join(library.barcodes), ",".join(library.umis)]
-    return "\t".join([model or library.model, *lists, library.strand])
+def format_row(library: Library) -> str:
+    """The library's row as tranquillyzer writes it, comma lists quoted, without a line end."""
+
+    def quoted(values: Iterable[str]) -> str:
+        text = ",".join(values)
+        return f'"{text}"' if "," in text else text
+
+    names = quoted(segment.name for segment in library.segments)
+    patterns = quoted(segment.pattern for segment in library.segments)
+    return "\t".join((library.model, names, patterns, quoted(library.barcodes), quoted(library.umis), library.strand))
 
 
 def _library(row: Row, where: str) -> tuple[Library | None, list[Problem]]:

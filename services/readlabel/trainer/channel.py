@@ -11,8 +11,9 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from enum import Enum
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import TextIO
 
@@ -74,7 +75,7 @@ class Control:
 
     def __init__(self) -> None:
         self._request: Request | None = None
-        self._asked = threading.Event()
+        self._asked: SimpleQueue[None] = SimpleQueue()
         self._orders: SimpleQueue[TrainOrder | None] = SimpleQueue()
 
     @property
@@ -83,10 +84,14 @@ class Control:
         return self._request
 
     def ask(self, request: Request) -> None:
-        """Ask the run to end early; the first one to ask is heard. Safe within a signal handler."""
+        """Ask the run to end early; the first one to ask is heard.
+
+        Safe within a signal handler, which may interrupt `wait`: putting into a SimpleQueue takes no lock that the
+        interrupted code can hold, unlike setting an Event.
+        """
         if self._request is None:
             self._request = request
-        self._asked.set()
+        self._asked.put(None)
         self._orders.put(None)
 
     def check(self) -> None:
@@ -100,7 +105,8 @@ class Control:
 
     def wait(self, seconds: float) -> None:
         """Wait for that long or until somebody asks, and `check`."""
-        self._asked.wait(seconds)
+        with suppress(Empty):
+            self._asked.get(timeout=seconds)
         self.check()
 
     def next_order(self) -> TrainOrder | None:

@@ -29,6 +29,7 @@ from readlabel.messages import (
     FinishedEvent,
     InputError,
     Library,
+    Metrics,
     NoteEvent,
     OutputError,
     RunRecord,
@@ -144,7 +145,7 @@ class _Job:
         for obstacle in obstacles(network):
             self._note(f"not for tranquillyzer: {obstacle}")
         with self._timed("evaluate_seconds"):
-            metrics = evaluate_apart(self._run_dir, Path(order.validation_reads), order, self._control)
+            metrics = self._evaluate()
         self._log(
             f"validation: accuracy {metrics.validation.accuracy:.4f}, macro-F1 {metrics.validation.macro_f1:.4f}, "
             f"exact order {metrics.validation.exact_order:.4f}, under tranquillyzer's padding accuracy "
@@ -182,6 +183,17 @@ class _Job:
             self._records.close()
         made = tuple(item.name for item in ARTIFACTS if (self._run_dir / item.name).exists())
         self._events.send(FinishedEvent(state=state, failure=failure, artifacts=made))
+
+    def _evaluate(self) -> Metrics:
+        """Evaluate what was exported. This process still holds its GPU's memory; what is left may be too little."""
+        order, validation = self._order, Path(self._order.validation_reads)
+        try:
+            return evaluate_apart(self._run_dir, validation, order, self._control)
+        except RunFailed as failed:
+            if order.device == "cpu" or failed.failure.reason == "INVALID_INPUT":
+                raise
+        self._note("evaluated on the CPU: the GPU had no room for a second process")
+        return evaluate_apart(self._run_dir, validation, order.model_copy(update={"device": "cpu"}), self._control)
 
     def _load(self, library: Library) -> LabelledReads:
         """Read the training reads, and see to it that both files hold the library's labels."""

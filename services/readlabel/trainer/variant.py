@@ -32,9 +32,15 @@ def load_variant(folder: Path) -> Network:
             f"here is {found}"
         )
     with tempfile.TemporaryDirectory() as linked:
-        for name in _NEEDED:
-            source = folder / f"{names[0]}{_SUFFIX[name]}"
+        sources = {Path(linked) / name: folder / f"{names[0]}{_SUFFIX[name]}" for name in _NEEDED}
+        for link, source in sources.items():
             if not source.exists():
                 raise InputError(f"{source}: is missing; {names[0]}{_SUFFIX[PARAMS]} beside it is there")
-            (Path(linked) / name).symlink_to(source.resolve())
-        return load(Path(linked))
+            link.symlink_to(source.resolve())
+        try:
+            return load(Path(linked))
+        except InputError as error:
+            text = str(error)
+            for link, source in sources.items():
+                text = text.replace(str(link), str(source))
+            raise InputError(text) from error
