@@ -22,6 +22,7 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+	@echo "readlabel is installed in $(VENV): \`source $(VENV)/bin/activate\` puts it on your PATH. Next: make run"
 
 run: $(STAMP) ## Train the demonstration grid; the report lands in results/
 	./nextflow run . -profile demo --outdir $(OUTDIR)

@@ -29,14 +29,17 @@ def test_each_command_explains_itself_with_an_example(name: str) -> None:
     assert f"readlabel {name}" in done.stdout
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+RUNS = ("list", "show", "watch", "cancel", "resume", "delete", "download")
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, *(f"runs {name}" for name in RUNS)])
 def test_the_lines_of_an_example_fit_a_terminal_so_that_they_can_be_pasted(name: str) -> None:
-    help_text = readlabel(name, "--help").stdout
+    help_text = readlabel(*name.split(), "--help").stdout
     example = help_text[help_text.index("Example") : help_text.index("╭")].rstrip().splitlines()[1:]
     command_begins = True
     for line in (line.strip() for line in example):
         if command_begins:
-            assert line.startswith(("readlabel ", "(")), line
+            assert line.startswith(("readlabel ", "(", "mkdir ")), line
         command_begins = not line.endswith("\\")
 
 

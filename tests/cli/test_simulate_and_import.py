@@ -140,6 +140,24 @@ def test_a_pair_is_imported_by_its_two_files(tmp_path: Path, readlabel: Run, lib
 
 
 def test_reads_without_labels_are_asked_for(tmp_path: Path, readlabel: Run, library_json: Path) -> None:
-    done = readlabel("import-reads", "--reads", DATA / "reads.pkl", "--library", library_json, "--out", tmp_path / "x")
+    alone = tmp_path / "reads.pkl"
+    alone.write_bytes((DATA / "reads.pkl").read_bytes())
+    done = readlabel("import-reads", "--reads", alone, "--library", library_json, "--out", tmp_path / "x")
     assert done.returncode == 2
-    assert "give --labels too" in done.stderr
+    assert "there is no labels.pkl beside it; give --labels" in done.stderr
+
+
+def test_labels_beside_the_reads_are_found(tmp_path: Path, readlabel: Run, library_json: Path) -> None:
+    done = readlabel("import-reads", "--reads", DATA / "reads.pkl", "--library", library_json, "--out", tmp_path / "x")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_label_of_another_library_is_said_once_with_its_count(
+    tmp_path: Path, readlabel: Run, library_3p: Library
+) -> None:
+    other = library_3p.model_copy(update={"segments": tuple(s for s in library_3p.segments if s.name != "polyT")})
+    (tmp_path / "other.json").write_text(other.model_dump_json())
+    done = readlabel("import-reads", "--reads", DATA, "--library", tmp_path / "other.json", "--out", tmp_path / "x")
+    assert done.returncode == 2
+    assert done.stderr.count("label 'polyT' is none of the library's: 5p, CBC, UMI, cDNA, 3p") == 1
+    assert not (tmp_path / "x").exists()

@@ -19,6 +19,9 @@ def finished(shared_launch):
 def resumed(finished, shared_launch):
     """The same command with -resume, and what may differ from run to run: address, checkpoints, cores, file times."""
     assert finished.exit_status == 0, finished.output
+    # Launches that trained nothing are in Nextflow's history too, and are not what -resume means.
+    assert shared_launch.run("--help", outdir="unused").exit_status == 0
+    assert shared_launch.train(table={"conv_filters": "none"}, outdir="faulty").exit_status != 0
     return shared_launch.train(
         "-resume", "--service", "localhost:1", "--checkpoint_dir", "elsewhere", "--train_cpus", "1",
         table={"conv_filters": "4,8"},

@@ -192,8 +192,8 @@ class Script:
         self.gate.mkdir()
         if words.pop("gated", False):
             words["gate"] = str(self.gate)
-        self.path = folder / f"script-{number}.json"
-        self.path.write_text(json.dumps({"epochs": 3, "number": number, **words}))
+        self.path = folder / f"script-{number}.parquet"  # in name and first and last letters: all that a client checks
+        self.path.write_text("PAR1\n" + json.dumps({"epochs": 3, "number": number, **words}) + "\nPAR1")
         reads = file_ref(self.path)
         point = GridPoint(hyperparameters=TINY, library=LIBRARY, options=TrainingOptions(seed=number))
         self.spec = RunSpec(point=point, training_reads=reads, validation_reads=reads)

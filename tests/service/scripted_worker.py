@@ -1,10 +1,10 @@
 """A worker that speaks the real protocol and does what a script says, for tests of everything around training.
 
-The script is the file of training reads: JSON of `epochs`, and if wanted `gate` (a folder: epoch N waits for the file N
-in it), `die_at` (the epoch after which the worker kills itself, 0 is before the first) with `deaths` (how often),
-`silent_at` (the same, but before the service hears of the epoch), `outcome`, `reason`, `deaf` (obeys no order, not even
-the end of its input). Checkpoints are the number of the last epoch in a file. Nothing here touches TensorFlow, so a run
-takes milliseconds.
+The script is the file of training reads: JSON in one line between two of "PAR1", of `epochs`, and if wanted `gate` (a
+folder: epoch N waits for the file N in it), `die_at` (the epoch after which the worker kills itself, 0 is before the
+first) with `deaths` (how often), `silent_at` (the same, but before the service hears of the epoch), `outcome`,
+`reason`, `deaf` (obeys no order, not even the end of its input). Checkpoints are the number of the last epoch in a
+file. Nothing here touches TensorFlow, so a run takes milliseconds.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> None:
     order = orders.get()
     if not isinstance(order, TrainOrder):
         return
-    script = json.loads(Path(order.training_reads).read_text())
+    script = json.loads(Path(order.training_reads).read_text().splitlines()[1])
     checkpoints = Path(order.checkpoint_dir)
     checkpoints.mkdir(parents=True, exist_ok=True)
     done = int((checkpoints / "epoch").read_text()) if (checkpoints / "epoch").exists() else 0

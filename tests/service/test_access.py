@@ -19,8 +19,8 @@ from readlabel.client.connection import DEADLINES
 from readlabel.messages import (
     ENGINE_REVISION,
     InputError,
-    ServiceError,
     ServiceMismatchError,
+    ServiceRefusedError,
     ServiceUnavailableError,
 )
 from readlabel.v1 import blob_service_pb2, training_service_pb2, training_service_pb2_grpc
@@ -101,9 +101,10 @@ def test_a_token_opens_and_can_be_changed_while_the_service_runs(
         (tmp_path / "new").rename(tmp_path / "token.next")
         token_file.rename(tmp_path / "old")
         (tmp_path / "token.next").rename(token_file)
-        with pytest.raises(ServiceError) as caught:
+        with pytest.raises(ServiceRefusedError) as caught:
             client.server_info()
         assert caught.value.reason == "UNAUTHENTICATED"
+        assert caught.value.exit_code == 77, "a pipeline must not take it for an accident and try again"
     with service.client(token_file=token_file) as client:
         client.check_version()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -90,7 +91,7 @@ def test_a_failure_by_parameters_is_an_outcome(
     processes: Any, point_file: PointFile, real_reads: tuple[Path, Path], tmp_path: Path
 ) -> None:
     broken = tmp_path / "not-reads.parquet"
-    broken.write_bytes(b"these are no reads")
+    broken.write_bytes(b"PAR1, but these are no reads, PAR1")
     status, stdout, stderr = end(train(processes, point_file(), (broken, real_reads[1]), tmp_path / "run"))
     assert status == 0, stderr
     record = RunRecord.model_validate_json((tmp_path / "run" / "run.json").read_text())
@@ -99,6 +100,18 @@ def test_a_failure_by_parameters_is_an_outcome(
     assert "failed by its parameters (INVALID_INPUT)" in stdout
     processes.wait_for_none()
     assert traces(processes) == []
+
+
+def test_a_failure_never_takes_the_place_of_a_model(
+    whole: Whole, processes: Any, point_file: PointFile, real_reads: tuple[Path, Path], tmp_path: Path
+) -> None:
+    shutil.copytree(whole.folder / "run", tmp_path / "run")
+    broken = tmp_path / "not-reads.parquet"
+    broken.write_bytes(b"PAR1, but these are no reads, PAR1")
+    status, _, stderr = end(train(processes, point_file(), (broken, real_reads[1]), tmp_path / "run"))
+    assert status == 73
+    assert "holds a finished run, which stays; the new one failed (INVALID_INPUT)" in stderr
+    assert RunRecord.model_validate_json((tmp_path / "run" / "run.json").read_text()).state == "SUCCEEDED"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
@@ -226,6 +239,7 @@ def test_what_cannot_go_well_is_said_before_anything_starts(
     cases: list[tuple[list[object], int, str]] = [
         (["--out", tmp_path / "file" / "run"], 73, "cannot be written"),
         (["--train", tmp_path / "none"], 2, "none: cannot be read"),
+        (["--validation", tmp_path / "file"], 2, "file: is no whole Parquet file"),
         (["--service", "127.0.0.1:1"], 69, "no training service answers; tried 127.0.0.1:1, without TLS, no token"),
         (["-p", "conv_filters=zero", "-p", "epochs=0"], 2, "-p epochs"),
         (["-p", "convfilters=3"], 2, "-p convfilters: is no hyperparameter; there are batch_size"),

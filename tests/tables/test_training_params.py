@@ -144,7 +144,8 @@ def test_a_column_of_another_model_is_not_judged(tmp_path: Path) -> None:
     ("content", "expected"),
     [
         (b"", "the table is empty"),
-        (b"parameter,mine\nepochs,1\n", "separated by tabs"),
+        (b"parameter,mine\nepochs,1\n", "holds no tab"),
+        (b"parameter mine\nepochs 1\n", "separated by tabs"),
         (b"hyper\tmine\n", "must be 'parameter'"),
         (b"parameter\tmine\tmine\n", "'mine' has 2 columns"),
         (b"parameter\tm\xff\n", "no UTF-8 text"),

@@ -17,7 +17,7 @@ from readlabel.reads.pickles import LABELS_NAME, READS_NAME, ImportProvenance, l
 def main(
     reads: Annotated[Path, typer.Option(help="reads.pkl, or the folder that holds it and labels.pkl.")],
     out: Annotated[Path, typer.Option(help="The Parquet file to write.")],
-    labels: Annotated[Path | None, typer.Option(help="labels.pkl.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="labels.pkl; by default the one beside reads.pkl.")] = None,
     library: Annotated[Path | None, typer.Option(help="The library (JSON).")] = None,
     training_seq_orders: Annotated[Path | None, typer.Option(help="Or a table with one library a row (TSV).")] = None,
     model_name: Annotated[str | None, typer.Option(help="Which row of that table.")] = None,
@@ -32,12 +32,16 @@ def main(
         --training-seq-orders assets/training_seq_orders.tsv --out train.parquet
     """
     chosen = library_of(library, training_seq_orders, model_name)
+    if not reads.exists():
+        raise InputError(f"--reads {reads}: there is no such file or folder")
     if reads.is_dir():
         if labels is not None:
             raise InputError(f"--reads {reads} is a folder, which holds {LABELS_NAME} too: leave --labels out")
         reads, labels = reads / READS_NAME, reads / LABELS_NAME
     elif labels is None:
-        raise InputError(f"--reads {reads} is no folder: give --labels too, or the folder of both")
+        labels = reads.with_name(LABELS_NAME)
+        if not labels.exists():
+            raise InputError(f"--reads {reads}: there is no {LABELS_NAME} beside it; give --labels")
     imported = load_pair(reads, labels, chosen)
     written = write_reads(out, [imported], chosen, ImportProvenance(reads=file_ref(reads), labels=file_ref(labels)))
     print(f"{written} reads of {chosen.model} written to {out}")

@@ -45,7 +45,8 @@ def list_runs(
 
     \b
     Example:
-        readlabel runs list --state RUNNING --service gpuhost:50051 --token-file token
+        readlabel runs list --state RUNNING \\
+            --service gpuhost:50051 --token-file token
     """
     states = [_state(word) for word in state or []]
     tags = dict(_tag(word) for word in tag or [])
@@ -76,7 +77,8 @@ def show(
 
     \b
     Example:
-        readlabel runs show 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d --service gpuhost:50051
+        readlabel runs show 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d \\
+            --service gpuhost:50051
     """
     with client_of(service, token_file, tls_ca, insecure) as client:
         found = client.get(run)
@@ -104,7 +106,8 @@ def watch(
 
     \b
     Example:
-        readlabel runs watch 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d --service gpuhost:50051
+        readlabel runs watch 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d \\
+            --service gpuhost:50051
     """
     with client_of(service, token_file, tls_ca, insecure) as client:
         if as_json:
@@ -127,7 +130,8 @@ def cancel(
 
     \b
     Example:
-        readlabel runs cancel 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d --service gpuhost:50051
+        readlabel runs cancel 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d \\
+            --service gpuhost:50051
     """
     with client_of(service, token_file, tls_ca, insecure) as client:
         print(f"{run} is {client.cancel(run).state}")
@@ -145,7 +149,8 @@ def resume(
 
     \b
     Example:
-        readlabel runs resume 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d --service gpuhost:50051
+        readlabel runs resume 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d \\
+            --service gpuhost:50051
     """
     with client_of(service, token_file, tls_ca, insecure) as client:
         print(f"{run} is {client.resume(run).state}")
@@ -163,7 +168,8 @@ def delete(
 
     \b
     Example:
-        readlabel runs delete 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d --service gpuhost:50051
+        readlabel runs delete 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d \\
+            --service gpuhost:50051
     """
     with client_of(service, token_file, tls_ca, insecure) as client:
         client.delete(run)
@@ -183,7 +189,8 @@ def download(
 
     \b
     Example:
-        readlabel runs download 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d --out run --service gpuhost:50051
+        readlabel runs download 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d \\
+            --service gpuhost:50051 --out run
     """
     with client_of(service, token_file, tls_ca, insecure) as client:
         found = client.get(run)

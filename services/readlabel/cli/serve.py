@@ -64,7 +64,7 @@ def main(
 
     \b
     Examples:
-        readlabel serve --socket ~/readlabel/s.sock
+        mkdir -m 700 ~/readlabel && readlabel serve --socket ~/readlabel/s.sock
         (umask 077; openssl rand -hex 32 > token)
         readlabel serve --token-file token --devices gpu:0,1
         readlabel serve --listen 0.0.0.0:50051 --token-file token \\

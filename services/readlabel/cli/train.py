@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, NamedTuple, NoReturn, TypeVar
 
 import typer
 from pydantic import BaseModel, ValidationError
 
 from readlabel.artifacts.names import METRICS, RUN
+from readlabel.cli._library import library_of
 from readlabel.cli._service import Insecure, Service, TlsCa, TokenFile, endpoint_of
 from readlabel.client import TrainRequest, progress_for_terminal, train_over_service
 from readlabel.client.private_service import PrivateOptions
@@ -18,7 +19,6 @@ from readlabel.messages import (
     GridPoint,
     Hyperparameters,
     InputError,
-    Library,
     Metrics,
     Problem,
     TrainingOptions,
@@ -32,8 +32,10 @@ def main(
     train: Annotated[Path, typer.Option(help="Labelled reads to train on (Parquet).")],
     validation: Annotated[Path, typer.Option(help="Independent labelled reads to judge the model on (Parquet).")],
     out: Annotated[Path, typer.Option(help="Folder to make; it appears whole when the run has an outcome.")],
-    point: Annotated[Path | None, typer.Option(help="The combination (JSON), as `readlabel grid` writes it.")] = None,
+    point: Annotated[Path | None, typer.Option(help="The combination (JSON): see readlabel grid --messages.")] = None,
     library: Annotated[Path | None, typer.Option(help="Without --point: the library (JSON).")] = None,
+    training_seq_orders: Annotated[Path | None, typer.Option(help="Or a table with one library a row (TSV).")] = None,
+    model_name: Annotated[str | None, typer.Option(help="Which row of that table.")] = None,
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="NAME=VALUE of a hyperparameter; may be repeated.")
     ] = None,
@@ -67,7 +69,8 @@ def main(
     Examples:
         readlabel train --point point.json \\
             --train train.parquet --validation validation.parquet --out run
-        readlabel train --library library.json -p conv_filters=64 -p epochs=3 \\
+        readlabel train --model-name 10x3p_sc_ont -p conv_filters=64 -p epochs=3 \\
+            --training-seq-orders assets/training_seq_orders.tsv \\
             --train train.parquet --validation validation.parquet --out run
         readlabel train --point point.json \\
             --train train.parquet --validation validation.parquet --out run \\
@@ -75,7 +78,7 @@ def main(
     """
     signal.signal(signal.SIGTERM, _terminate)
     request = TrainRequest(
-        point=_point(point, library, parameter or [], seed),
+        point=_point(point, _LibraryOptions(library, training_seq_orders, model_name), parameter or [], seed),
         training_reads=train,
         validation_reads=validation,
         out=out,
@@ -96,21 +99,30 @@ def main(
             progress.say(f"{out / RUN} says why")
 
 
-def _point(path: Path | None, library: Path | None, parameters: list[str], seed: int | None) -> GridPoint:
+class _LibraryOptions(NamedTuple):
+    library: Path | None
+    training_seq_orders: Path | None
+    model_name: str | None
+
+
+def _point(path: Path | None, library: _LibraryOptions, parameters: list[str], seed: int | None) -> GridPoint:
     """The combination that was asked for.
 
     Raises:
         InputError: files that cannot be read, values out of range; all of them.
     """
     if path is not None:
-        if library is not None or seed is not None:
-            raise InputError("--point holds library and seed already; give --library and --seed without it")
+        if any(library) or seed is not None:
+            raise InputError("--point holds library and seed already; give these without it")
         given = _read(path, GridPoint)
-    elif library is not None:
+    elif any(library):
         options = TrainingOptions(seed=1 if seed is None else seed)
-        given = GridPoint(hyperparameters=Hyperparameters(), library=_read(library, Library), options=options)
+        given = GridPoint(hyperparameters=Hyperparameters(), library=library_of(*library), options=options)
     else:
-        raise InputError("give --point point.json, or --library library.json with -p NAME=VALUE")
+        raise InputError(
+            "give --point point.json (readlabel grid --messages writes them), or --training-seq-orders with "
+            "--model-name, and -p NAME=VALUE"
+        )
     if not parameters:
         return given
     values = given.hyperparameters.model_dump() | dict(_pair(word, "-p") for word in parameters)

@@ -16,6 +16,7 @@ from readlabel.messages import (
     ReadlabelError,
     ServiceError,
     ServiceMismatchError,
+    ServiceRefusedError,
     ServiceUnavailableError,
 )
 from readlabel.wire import parse_status
@@ -146,6 +147,12 @@ def explain(call: grpc.RpcError, endpoint: Endpoint) -> ReadlabelError:
         more = status.violations - len(status.problems)
         tail = [Problem("", f"and {more} more")] if more > 0 else []
         return InputError([*status.problems, *tail])
+    if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
+        return ServiceRefusedError(
+            f"the service at {endpoint.address} lets nobody in like this: {status.message or code.name}; tried "
+            f"{endpoint.tried()}",
+            status.reason or code.name,
+        )
     return ServiceError(
         f"the service at {endpoint.address} refused: {status.message or code.name}", status.reason or code.name
     )

@@ -7,11 +7,14 @@ address is given, the reads are sent unless they are there, the run is created o
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from readlabel.artifacts.atomic import raise_output_error
 from readlabel.artifacts.digest import file_ref
@@ -23,7 +26,10 @@ from readlabel.client.training_client import TrainingClient
 from readlabel.messages import (
     PARAMETER_FAILURES,
     GridPoint,
+    InputError,
+    OutputError,
     ReadlabelError,
+    RunRecord,
     RunSpec,
     ServiceError,
     ServiceUnavailableError,
@@ -32,6 +38,7 @@ from readlabel.messages import (
 from readlabel.wire import RunEvent, TrainingRun
 
 SERVICE_PATIENCE_SECONDS = 300
+_PARQUET = b"PAR1"
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,8 @@ def train_over_service(
         TrainingFailedError: the run ended for a reason that lies in the machine, or was cancelled.
     """
     _check_writable(request.out)
+    for path in (request.training_reads, request.validation_reads):
+        _check_parquet(path)
     spec = RunSpec(
         point=request.point,
         training_reads=file_ref(request.training_reads),
@@ -118,6 +127,11 @@ def _train(
         raise TrainingFailedError(f"{run.name} was cancelled; its checkpoint is kept, so training it again goes on")
     if failure is not None and failure.reason not in PARAMETER_FAILURES:
         raise TrainingFailedError(f"{run.name} failed ({failure.reason}): {failure.message}")
+    if failure is not None and _holds_a_model(request.out):
+        raise OutputError(
+            f"{request.out}: holds a finished run, which stays; the new one failed ({failure.reason}): "
+            f"{failure.message}"
+        )
     _download(client, run, request.out)
     if failure is not None:
         progress.say(f"failed by its parameters ({failure.reason}): {failure.message}")
@@ -133,6 +147,13 @@ def follow(events: Iterable[RunEvent], progress: Progress) -> None:
             progress.epoch(event.epoch)
         elif event.note is not None:
             progress.say(f"note: {event.note.text}")
+
+
+def _holds_a_model(out: Path) -> bool:
+    try:
+        return RunRecord.model_validate_json((out / RUN).read_bytes()).state == "SUCCEEDED"
+    except (OSError, ValidationError):
+        return False
 
 
 def _download(client: TrainingClient, run: TrainingRun, out: Path) -> None:
@@ -153,6 +174,25 @@ def _how_to_cancel(client: TrainingClient, run: TrainingRun, progress: Progress)
             f"  readlabel runs cancel {run.run_id} --service {address}\nstops it"
         )
         raise
+
+
+def _check_parquet(path: Path) -> None:
+    """Find out before anything is sent that a file is no Parquet file: it begins and ends with four letters.
+
+    The worker looks closer; this room knows no array library.
+    """
+    try:
+        with path.open("rb") as handle:
+            first = handle.read(len(_PARQUET))
+            handle.seek(0, os.SEEK_END)
+            handle.seek(max(0, handle.tell() - len(_PARQUET)))
+            last = handle.read()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not first == last == _PARQUET:
+        raise InputError(
+            f"{path}: is no whole Parquet file; labelled reads come from readlabel simulate or readlabel import-reads"
+        )
 
 
 def _check_writable(out: Path) -> None:

@@ -8,6 +8,7 @@ from readlabel.messages.errors import (
     ReadlabelError,
     ServiceError,
     ServiceMismatchError,
+    ServiceRefusedError,
     ServiceUnavailableError,
     TrainingFailedError,
 )
@@ -82,6 +83,7 @@ __all__ = [
     "Segment",
     "ServiceError",
     "ServiceMismatchError",
+    "ServiceRefusedError",
     "ServiceUnavailableError",
     "StartedEvent",
     "StopOrder",

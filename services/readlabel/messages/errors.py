@@ -73,6 +73,12 @@ class ServiceError(ReadlabelError):
         self.reason = reason
 
 
+class ServiceRefusedError(ServiceError):
+    """The service does not let this caller in: no token, a wrong one, or one of too little scope."""
+
+    exit_code = 77
+
+
 class TrainingFailedError(ReadlabelError):
     """A run ended FAILED for a reason that lies in the machine, so that trying again can help."""
 

@@ -65,14 +65,23 @@ def load_pair(reads_pkl: Path, labels_pkl: Path, library: Library) -> LabelledRe
     tokens: list[NDArray[np.uint8]] = []
     labels: list[NDArray[np.uint8]] = []
     problems: list[Problem] = []
+    strange: dict[str, list[int]] = {}
     for index, (sequence, names) in enumerate(zip(sequences, label_lists, strict=True)):
         try:
             tokens.append(tokenize(sequence, f"{index} of {reads_pkl}"))
             labels.append(_codes(plain(names, labels_pkl), code_of, index, len(sequence), labels_pkl))
+        except _StrangeLabels as error:
+            for name in error.names:
+                strange.setdefault(name, []).append(index)
         except InputError as error:
             problems += error.problems
             if len(problems) >= MAX_PROBLEMS:
                 break
+    known = ", ".join(dict.fromkeys(segment.name for segment in library.segments))
+    for name, at in list(strange.items())[:MAX_PROBLEMS]:
+        others = f" and {len(at) - 1} others" if len(at) > 1 else ""
+        where = f"read {at[0]}{others} of {labels_pkl}"
+        problems.append(Problem(where, f"label {name} is none of the library's: {known}"))
     if problems:
         raise InputError(problems)
     return _imported(library, tokens, labels)
@@ -175,6 +184,14 @@ def _strings(value: Any, path: Path) -> list[str]:
     return items
 
 
+class _StrangeLabels(Exception):  # noqa: N818 - counted over all reads, then told as one InputError
+    """Labels of a read that the library lacks, as they would be written in Python."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(names)
+        self.names = names
+
+
 def _codes(names: Any, code_of: dict[str, int], index: int, num_bases: int, path: Path) -> NDArray[np.uint8]:
     """Label indices of one read."""
     where = f"read {index} of {path}"
@@ -187,8 +204,8 @@ def _codes(names: Any, code_of: dict[str, int], index: int, num_bases: int, path
     try:
         return np.frombuffer(bytes(map(code_of.__getitem__, names)), np.uint8)
     except (KeyError, TypeError):
-        strange = next(name for name in names if not isinstance(name, str) or name not in code_of)
-        raise InputError(f"{where}: label {strange!r:.80} is none of the library's: {', '.join(code_of)}") from None
+        strange = {f"{name!r:.80}" for name in names if not isinstance(name, str) or name not in code_of}
+        raise _StrangeLabels(sorted(strange)) from None
 
 
 def _imported(library: Library, tokens: list[NDArray[np.uint8]], labels: list[NDArray[np.uint8]]) -> LabelledReads:

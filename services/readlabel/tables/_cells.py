@@ -47,6 +47,8 @@ def read_rows(path: Path) -> list[Row]:
         raise InputError(f"{path}, line {reader.line_num}: {error}") from error
     if not rows:
         raise InputError(f"{path}: the table is empty")
+    if "\t" not in text:
+        raise InputError(f"{path}: holds no tab; columns are separated by tabs, not by spaces or commas")
     return rows
 
 

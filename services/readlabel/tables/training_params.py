@@ -58,13 +58,14 @@ def read_training_params(path: Path, models: Sequence[str] | None = None) -> lis
         if name not in known
     ]
     seen: dict[str, int] = {}
+    unknown = False
     cells: dict[str, dict[str, tuple[Value, ...]]] = {name: {} for name in asked}
     for row in rows:
         name, where = row.cells[0], f"{path}, line {row.line}"
         if name not in Hyperparameters.model_fields:
-            problems.append(
-                Problem(where, f"row {name!r} is no hyperparameter; they are {', '.join(Hyperparameters.model_fields)}")
-            )
+            known_rows = "" if unknown else f"; they are {', '.join(Hyperparameters.model_fields)}"
+            unknown = True
+            problems.append(Problem(where, f"row {name!r} is no hyperparameter{known_rows}"))
             continue
         if name in seen:
             problems.append(Problem(where, f"row {name!r} stands on line {seen[name]} already; keep one"))
