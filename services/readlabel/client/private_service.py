@@ -83,10 +83,13 @@ class PrivateService:
     ) -> None:
         self._stop(at_once=False)
 
-    @property
-    def alive(self) -> bool:
-        """Whether it still runs."""
-        return self._process is not None and self._process.poll() is None
+    def ended(self, within: float) -> bool:
+        """Whether it has ended, or does so within some seconds."""
+        if self._process is None:
+            return True
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(within)
+        return self._process.returncode is not None
 
     def why(self) -> str:
         """The last of what it wrote to its log."""

@@ -39,6 +39,12 @@ from readlabel.wire import RunEvent, TrainingRun
 
 SERVICE_PATIENCE_SECONDS = 300
 _PARQUET = b"PAR1"
+# A process that ends closes its sockets before its parent can see it end; so long may lie between the two.
+_LAST_MOMENTS_SECONDS = 10
+
+
+class _LostSightError(TrainingFailedError):
+    """The service stopped answering while it had the run."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +106,8 @@ def train_over_service(
             run = _train(client, request, spec, progress, standing=False)
             with suppress(ReadlabelError):  # its files are here: a checkpoint that stays costs disk, not the outcome
                 client.delete(run.name)
-        except (ServiceUnavailableError, TrainingFailedError) as error:
-            if service.alive:
+        except (ServiceUnavailableError, _LostSightError) as error:
+            if not service.ended(within=_LAST_MOMENTS_SECONDS):
                 raise
             raise TrainingFailedError(f"the private training service ended early:\n{service.why()}") from error
         return run
@@ -121,7 +127,7 @@ def _train(
             follow(client.watch(run.name), progress)
         run = client.get(run.name)
     except ServiceUnavailableError as error:
-        raise TrainingFailedError(f"lost sight of {run.name}, which may go on; try again to attach: {error}") from error
+        raise _LostSightError(f"lost sight of {run.name}, which may go on; try again to attach: {error}") from error
     failure = run.failure
     if run.state == "CANCELLED":
         raise TrainingFailedError(f"{run.name} was cancelled; its checkpoint is kept, so training it again goes on")
