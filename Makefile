@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OUTDIR ?= results
+DEVICE ?= 0
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup run test lint format test-extras bench-simulator clean lock stubs
+.PHONY: help setup run test lint format test-extras bench-simulator bench-memory bench-scaling check-gpu clean lock stubs
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -47,6 +48,15 @@ test-extras: $(STAMP) ## Import each room with its own extra alone, in an enviro
 
 bench-simulator: $(STAMP) ## Bases simulated a CPU-second, against plain Python; build/bench/simulator.json
 	$(BIN)/python benchmarks/simulator.py
+
+bench-memory: $(STAMP) ## Bytes a base that a training step takes, and what batches in parts cost; build/bench/memory.json
+	$(BIN)/python benchmarks/memory.py
+
+bench-scaling: $(STAMP) ## Seconds an epoch over 1k, 10k and 100k reads, and a worker's start-up; build/bench/scaling.json
+	$(BIN)/python benchmarks/scaling.py
+
+check-gpu: $(STAMP) ## Compare this machine's GPU with its CPU; make check-gpu DEVICE=0+1 for two together
+	$(BIN)/readlabel check-device --device $(DEVICE)
 
 stubs: $(STAMP) ## Generate services/readlabel/v1 from proto/
 	$(BIN)/python tools/generate_stubs.py

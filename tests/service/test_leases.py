@@ -42,6 +42,28 @@ def test_two_services_get_two_devices_and_the_third_waits_and_says_so(tmp_path: 
     asyncio.run(share())
 
 
+def test_who_trains_on_two_devices_together_holds_both_or_none(tmp_path: Path) -> None:
+    async def share() -> None:
+        said: list[str] = []
+        both, first, second = (lease(tmp_path, name) for name in ("gpu-a+gpu-b", "gpu-a", "gpu-b"))
+        async with second.acquire(said.append):
+            waiting = asyncio.create_task(take(both, said))
+            while not said:
+                await asyncio.sleep(0)
+            assert "gpu-a+gpu-b" in said[0]
+            assert await take(first, said) == "gpu-a"  # the one that is free is not kept from others meanwhile
+        assert await asyncio.wait_for(waiting, 10) == "gpu-a+gpu-b"
+        async with both.acquire(said.append):
+            blocked = asyncio.create_task(take(first, said))
+            while len(said) < 2:
+                await asyncio.sleep(0)
+        assert await asyncio.wait_for(blocked, 10) == "gpu-a"
+        for one in (both, first, second):
+            one.close()
+
+    asyncio.run(share())
+
+
 async def take(one: SlotLease, said: list[str], release: asyncio.Event | None = None) -> str:
     async with one.acquire(said.append) as device:
         if release is not None:
@@ -140,10 +162,18 @@ def test_gpus_are_one_slot_each_or_for_a_private_service_one_that_takes_any(
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert [slot.name for slot in devices.plan_slots("auto", 6, private=False)] == ["GPU-aa", "GPU-bb", "GPU-cc"]
     assert [slot.candidates for slot in devices.plan_slots("gpu:0,GPU-cc", 6, private=True)] == [("GPU-aa", "GPU-cc")]
+    together = devices.plan_slots("gpu:0+GPU-cc,1", 6, private=False)
+    assert [(slot.name, slot.candidates, slot.threads) for slot in together] == [
+        ("GPU-aa+GPU-cc", ("GPU-aa+GPU-cc",), 3),
+        ("GPU-bb", ("GPU-bb",), 3),
+    ]
+    assert devices.plan_slots("gpu:0+1", 6, private=True)[0].candidates == ("GPU-aa+GPU-bb",)
+    with pytest.raises(InputError, match="names GPU-aa twice"):
+        devices.plan_slots("gpu:0+GPU-aa", 6, private=False)
     with pytest.raises(InputError, match=r"no such GPU: 7; there are: 0 \(GPU-aa\), 1"):
         devices.plan_slots("gpu:0,7", 6, private=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     assert [slot.name for slot in devices.plan_slots("auto", 6, private=False)] == ["GPU-bb"]
-    for wrong in ("", "cpu:0", "gpu", "gpu:", "tpu", "cpu:1;ls"):
+    for wrong in ("", "cpu:0", "gpu", "gpu:", "gpu:0+", "tpu", "cpu:1;ls"):
         with pytest.raises(InputError, match="is not understood"):
             devices.plan_slots(wrong, 1, private=False)

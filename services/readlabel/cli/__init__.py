@@ -36,6 +36,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "Judge an exported model on labelled reads.",
     "export": "Lay a run out as tranquillyzer does, with its validation PDF.",
     "report": "Compare the variants of a grid.",
+    "check-device": "Compare a GPU with the CPU.",
     "verdict": "Fail when any combination of a grid did.",
 }
 """Sub-command to the line that `readlabel --help` shows, in the order of the work."""

@@ -29,7 +29,9 @@ def main(
     data_dir: Annotated[
         Path | None, typer.Option(help="Runs, reads and artifacts; on a local disk. (Default: below ~/.local/state.)")
     ] = None,
-    devices: Annotated[str, typer.Option(help="auto (every GPU, else one CPU slot), cpu:N, or gpu:0,1.")] = "auto",
+    devices: Annotated[
+        str, typer.Option(help="auto (every GPU, else one CPU slot), cpu:N, gpu:0,1, or gpu:0+1 (both for each run).")
+    ] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads that all slots share; 0 is all there are.")] = 0,
     token_file: Annotated[
         Path | None,

@@ -48,7 +48,7 @@ def main(
     insecure: Insecure = False,
     tag: Annotated[list[str] | None, typer.Option(help="KEY=VALUE for the run's record; may be repeated.")] = None,
     priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher ones leave the service's queue first.")] = 0,
-    devices: Annotated[str, typer.Option(help="Private service: auto, cpu or gpu:0.")] = "auto",
+    devices: Annotated[str, typer.Option(help="Private service: auto, cpu, gpu:0, or gpu:0+1 (both).")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="Private service: CPU threads; 0 is all there are.")] = 0,
     checkpoint_dir: Annotated[
         Path | None,

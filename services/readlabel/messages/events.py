@@ -24,7 +24,7 @@ class TrainOrder(Message):
     checkpoint_dir: str = Field(description="Where checkpoints go and are looked for.")
     training_reads: str = Field(description="Path of the training Parquet file.")
     validation_reads: str = Field(description="Path of the validation Parquet file.")
-    device: str = Field("cpu", description="cpu, or a GPU's UUID or index.")
+    device: str = Field("cpu", description="cpu, or a GPU's UUID or index; several with + between them.")
     threads: int = Field(0, ge=0, description="0 leaves the choice to TensorFlow.")
     checkpoint_minutes: float = Field(10, gt=0)
 

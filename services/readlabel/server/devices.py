@@ -1,4 +1,4 @@
-"""Which devices the service trains on: ``auto``, ``cpu:N`` or ``gpu:0,1`` → slots, each for one run at a time."""
+"""Which devices the service trains on: ``auto``, ``cpu:N``, ``gpu:0,1`` or ``gpu:0+1`` → slots, each for one run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from readlabel.messages import InputError
 
 _CPU = re.compile(r"cpu(?::([1-9][0-9]{0,3}))?")
-_GPU = re.compile(r"gpu:([A-Za-z0-9-]+(?:,[A-Za-z0-9-]+)*)")
+_GPU = re.compile(r"gpu:([A-Za-z0-9-]+(?:[,+][A-Za-z0-9-]+)*)")
+
+TOGETHER = "+"
+"""Between the GPUs that train one run side by side."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +22,8 @@ class Slot:
 
     Attributes:
         name: what the service calls it.
-        candidates: devices of which a run gets one: ``cpu:0``, or GPU UUIDs. More than one only in a private service,
-            which takes whichever is free.
+        candidates: devices of which a run gets one: ``cpu:0``, or GPU UUIDs, with `TOGETHER` between those that train
+            side by side. More than one only in a private service, which takes whichever is free.
         threads: CPU threads of a run.
     """
 
@@ -46,22 +49,31 @@ def plan_slots(devices: str, threads: int, private: bool) -> tuple[Slot, ...]:
         return _cpu_slots(int(cpu.group(1) or 1), total)
     if gpu is None and devices != "auto":
         raise InputError(
-            f"--devices {devices!r} is not understood: auto, cpu:N (N slots) or gpu:0,1 (indices or UUIDs)"
+            f"--devices {devices!r} is not understood: auto, cpu:N (N slots), gpu:0,1 (indices or UUIDs) or "
+            "gpu:0+1 (both for each run)"
         )
     present = visible_gpus()
-    if gpu is None:
-        chosen = list(present.values())
-    else:
-        chosen = [present.get(word, word) for word in gpu.group(1).split(",")]
-        missing = sorted(set(chosen) - set(present.values()))
-        if missing:
-            there = ", ".join(f"{index} ({uuid})" for index, uuid in present.items()) or "none"
-            raise InputError(f"--devices {devices}: no such GPU: {', '.join(missing)}; there are: {there}")
-    if not chosen:
+    groups = [[uuid] for uuid in present.values()] if gpu is None else _groups(gpu.group(1), present, devices)
+    if not groups:
         return _cpu_slots(1, total)
+    chosen = tuple(TOGETHER.join(group) for group in groups)
     if private:
-        return (Slot("gpu", tuple(chosen), total),)
-    return tuple(Slot(uuid, (uuid,), max(1, total // len(chosen))) for uuid in chosen)
+        return (Slot("gpu", chosen, total),)
+    return tuple(Slot(name, (name,), max(1, total // len(chosen))) for name in chosen)
+
+
+def _groups(text: str, present: dict[str, str], option: str) -> list[list[str]]:
+    """UUIDs of the GPUs of each slot, as the option names them by index or UUID."""
+    groups = [[present.get(word, word) for word in group.split(TOGETHER)] for group in text.split(",")]
+    chosen = [uuid for group in groups for uuid in group]
+    missing = sorted(set(chosen) - set(present.values()))
+    if missing:
+        there = ", ".join(f"{index} ({uuid})" for index, uuid in present.items()) or "none"
+        raise InputError(f"--devices {option}: no such GPU: {', '.join(missing)}; there are: {there}")
+    twice = sorted({uuid for uuid in chosen if chosen.count(uuid) > 1})
+    if twice:
+        raise InputError(f"--devices {option}: names {', '.join(twice)} twice; a GPU serves one slot")
+    return groups
 
 
 def visible_gpus() -> dict[str, str]:

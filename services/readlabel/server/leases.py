@@ -1,5 +1,7 @@
 """Devices that several services on one host share: each is a file, and who trains on it holds the file's lock.
 
+Who trains on several GPUs together holds the locks of all of them.
+
 The lock dies with the processes that hold it, so nothing has to be cleaned up after a crash; the worker holds it too,
 so a device is not given away while a dead server's worker still writes its checkpoint. Who finds every device taken
 draws a ticket, a locked file named by its time: the oldest ticket whose holder lives is the next.
@@ -20,6 +22,7 @@ from pathlib import Path
 
 from readlabel.artifacts.atomic import raise_output_error
 from readlabel.messages import OutputError
+from readlabel.server.devices import TOGETHER
 
 _POLL_SECONDS = 0.25
 
@@ -41,20 +44,21 @@ class SlotLease:
     def __init__(self, folder: Path | None, candidates: tuple[str, ...]) -> None:
         self._candidates = candidates
         self._folder = folder
-        self._files: dict[str, int] = {}
+        self._files: dict[str, list[int]] = {}
         if folder is not None:
             _make_private(folder)
             for device in candidates:
-                self._files[device] = os.open(folder / f"{_safe(device)}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+                paths = [folder / f"{_safe(part)}.lock" for part in device.split(TOGETHER)]
+                self._files[device] = [os.open(path, os.O_RDWR | os.O_CREAT, 0o600) for path in paths]
 
     @property
     def descriptors(self) -> tuple[int, ...]:
         """File descriptors a worker inherits, so that the lock lasts as long as it lives."""
-        return tuple(self._files.values())
+        return tuple(file for files in self._files.values() for file in files)
 
     def close(self) -> None:
         """Give everything back."""
-        for descriptor in self._files.values():
+        for descriptor in self.descriptors:
             os.close(descriptor)
         self._files.clear()
 
@@ -81,13 +85,12 @@ class SlotLease:
         try:
             yield device
         finally:
-            with suppress(KeyError):  # closed meanwhile, which unlocks too
-                fcntl.flock(self._files[device], fcntl.LOCK_UN)
+            _unlock(self._files.get(device, []))  # none when closed meanwhile, which unlocks too
 
     def _try(self, ticket: _Ticket) -> str | None:
         if not ticket.is_next():
             return None
-        return next((device for device, file in self._files.items() if _lock(file)), None)
+        return next((device for device, files in self._files.items() if _lock_all(files)), None)
 
 
 class _Ticket:
@@ -131,6 +134,20 @@ def _lock(file: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _lock_all(files: list[int]) -> bool:
+    """Lock all, or none."""
+    for number, file in enumerate(files):
+        if not _lock(file):
+            _unlock(files[:number])
+            return False
+    return True
+
+
+def _unlock(files: list[int]) -> None:
+    for file in files:
+        fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _make_private(folder: Path) -> None:

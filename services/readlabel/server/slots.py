@@ -29,7 +29,7 @@ from readlabel.messages import (
 from readlabel.server.blob_store import BlobStore
 from readlabel.server.config import ServerConfig
 from readlabel.server.desk import RunDesk
-from readlabel.server.devices import Slot
+from readlabel.server.devices import TOGETHER, Slot
 from readlabel.server.leases import SlotLease
 from readlabel.server.run_store import StoredRun
 from readlabel.server.worker import Worker, WorkerLostError
@@ -209,7 +209,8 @@ class SlotRunner:
             self._spare = asyncio.create_task(self._spawn(), name=f"spare of {self._slot.name}")
 
     async def _spawn(self) -> tuple[Worker, Path]:
-        worker_log = self._logs / f"{self._slot.name.replace(':', '-')}-{next(self._numbers)}.log"
+        first = self._slot.name.partition(TOGETHER)[0]  # the UUIDs of eight GPUs would not fit into a file name
+        worker_log = self._logs / f"{first.replace(':', '-')}-{next(self._numbers)}.log"
         worker = await Worker.spawn(
             self._config.worker_command, self._config.data_dir, worker_log, self._lease.descriptors
         )

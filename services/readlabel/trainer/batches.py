@@ -58,6 +58,11 @@ class Batch:
         part = slice(start, stop)
         return Batch(self.tokens[part], self.labels[part], self.lengths[part], self.visible[part])
 
+    def without_reads(self) -> Batch:
+        """As many rows, all of them empty."""
+        none = np.zeros_like(self.lengths)
+        return Batch(np.zeros_like(self.tokens), np.zeros_like(self.labels), none, none)
+
 
 class Batches:
     """Cuts one set of reads into batches, epoch after epoch.

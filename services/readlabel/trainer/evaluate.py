@@ -26,7 +26,6 @@ from readlabel.model.predict import predict
 from readlabel.reads.labelled import LabelledReads
 from readlabel.reads.parquet import read_reads
 from readlabel.reads.predictions import Predictions, write_predictions
-from readlabel.trainer.failures import RunFailed
 from readlabel.trainer.machine import claim_device
 from readlabel.trainer.variant import load_variant
 
@@ -105,9 +104,6 @@ def main(arguments: Sequence[str]) -> int:
     except ReadlabelError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    except RunFailed as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     return 0
 
 

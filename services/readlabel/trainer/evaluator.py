@@ -35,7 +35,8 @@ def evaluate_apart(run_dir: Path, validation: Path, order: TrainOrder, control: 
         RunFailed: the process failed; the message is what it said.
     """
     command = [sys.executable, "-P", "-m", "readlabel.trainer.evaluate", str(run_dir), str(validation)]
-    command += ["--device", order.device, "--threads", str(order.threads), "--with-parent"]
+    device = order.device.partition("+")[0]  # one is enough
+    command += ["--device", device, "--threads", str(order.threads), "--with-parent"]
     with tempfile.TemporaryFile() as said:
         # Its standard input stays open for as long as this process lives, and no longer.
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said) as process:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from readlabel.messages import Failure, FailureReason
+from readlabel.messages import Failure, FailureReason, ReadlabelError
 
 
-class RunFailed(Exception):  # noqa: N818 - an outcome of a run, which its record names FAILED
+class RunFailed(ReadlabelError):  # noqa: N818 - an outcome of a run, which its record names FAILED
     """The run ends FAILED.
 
     Args:

@@ -44,7 +44,7 @@ from readlabel.trainer.channel import Control, Events
 from readlabel.trainer.checkpoint import Checkpoint, CheckpointFolder, Progress
 from readlabel.trainer.evaluator import evaluate_apart
 from readlabel.trainer.failures import FolderInUse, Interrupted, RunFailed
-from readlabel.trainer.machine import claim_device, peak_memory, versions
+from readlabel.trainer.machine import claim_device, peak_memory, strategy_of_devices, versions
 from readlabel.trainer.memory import memory_to_plan_with
 from readlabel.trainer.records import Records, utc_now
 from readlabel.trainer.split import split_by_pairs
@@ -124,18 +124,26 @@ class _Job:
         with self._timed("load_seconds"):
             reads = self._load(point.library)
             split = split_by_pairs(reads.pair, point.hyperparameters.train_fraction, point.options.seed)
-            network = Network.build(point.hyperparameters, point.library, point.options)
+            strategy = strategy_of_devices()
+            with strategy.scope():
+                network = Network.build(point.hyperparameters, point.library, point.options)
         self._keep(trainable_parameters=network.trainable_parameters)
         if not len(split.training):
             self._note("train_fraction 0: an untrained network, as a baseline")
+        if strategy.num_replicas_in_sync > 1:
+            self._note(
+                f"trained on {strategy.num_replicas_in_sync} GPUs: each computes a part of every batch, and batch norm "
+                "sees a part at a time"
+            )
         folder = self._take_folder()
         start = self._start(folder)
         self._records.restore(start.progress.history)
         listener = Listener(on_epoch=self._on_epoch, on_note=self._tell)
-        training = Training(network, point, reads, split, folder, start, listener)
+        with strategy.scope():
+            training = Training(network, point, reads, split, folder, start, listener)
         attempt = self._progress.attempts[-1]
         self._tell_started(attempt)
-        with self._timed("train_seconds"):
+        with self._timed("train_seconds"), strategy.scope():
             try:
                 training.run(self._control, order.checkpoint_minutes * 60)
             finally:

@@ -19,7 +19,7 @@ def claim_device(device: str, threads: int) -> str:
     """Give TensorFlow its device and threads; comes before anything else touches a device.
 
     Args:
-        device: ``cpu``, or a GPU's UUID or index.
+        device: ``cpu``, or a GPU's UUID or index; several with ``+`` between them.
         threads: of each of TensorFlow's two pools; 0 leaves the choice to it.
 
     Returns:
@@ -35,16 +35,27 @@ def claim_device(device: str, threads: int) -> str:
         tf.config.set_visible_devices([], "GPU")
         return "cpu"
     # CUDA reads this when it is first asked for devices, and knows UUIDs and indices.
-    os.environ["CUDA_VISIBLE_DEVICES"] = device
+    wanted = device.split("+")
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(wanted)
+    # What is float32 by name (LSTM, dense layer, CRF) is computed as such; `precision` is for those who want less.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
         gpus = tf.config.list_physical_devices("GPU")
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
-        if gpus:
-            return f"{tf.config.experimental.get_device_details(gpus[0]).get('device_name', 'GPU')} ({device})"
+        names = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus]
     except (RuntimeError, ValueError, tf.errors.OpError) as error:
         raise RunFailed("DEVICE", f"GPU {device} cannot be used: {error}") from error
-    raise RunFailed("DEVICE", f"TensorFlow finds no GPU {device}: is a driver that CUDA 12.2 accepts installed?")
+    if len(gpus) < len(wanted):
+        found = f"finds {len(gpus)} of the GPUs {device}" if gpus else f"finds no GPU {device}"
+        raise RunFailed("DEVICE", f"TensorFlow {found}: is a driver that CUDA 12.2 accepts installed?")
+    return f"{', '.join(names)} ({device})"
+
+
+def strategy_of_devices() -> tf.distribute.Strategy:
+    """How the claimed devices work together: a single one by itself, several GPUs as mirrors of each other."""
+    gpus = tf.config.list_logical_devices("GPU")
+    return tf.distribute.MirroredStrategy([gpu.name for gpu in gpus]) if len(gpus) > 1 else tf.distribute.get_strategy()
 
 
 def peak_memory() -> int:

@@ -48,7 +48,7 @@ class Footprint:
         """Bytes for a batch of `rows` reads, padded to `time` positions."""
         return rows * time * (self.per_position + time * self.per_pair)
 
-    def parts(self, batch: Batch, limit: int) -> Iterator[Batch]:
+    def parts(self, batch: Batch, limit: int, at_least: int = 1) -> Iterator[Batch]:
         """Cut a batch into parts of equally many rows that keep to a limit, unless a single row does not.
 
         Rows are halved until they fit, so that few shapes occur.
@@ -56,9 +56,10 @@ class Footprint:
         Args:
             batch: to cut.
             limit: most bytes for a part; 0 sets none.
+            at_least: parts to make, if there are so many rows.
         """
         total, time = batch.tokens.shape
-        rows = total
+        rows = -(-total // at_least)
         while limit and rows > 1 and self.bytes(rows, time) > limit:
             rows = -(-rows // 2)
         for begin in range(0, total, rows):

@@ -2,6 +2,9 @@
 
 Enter: a network and batches. Leave: changed weights, and numbers that add up over an epoch. A batch that does not fit
 into memory is cut into micro-batches whose gradients are added up before the update, so its effective size stays.
+
+Under the scope of a `tf.distribute.MirroredStrategy` each device holds the weights and computes some of a batch's
+micro-batches, the others beside it. The update is that of one device which computes the same micro-batches in turn.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ _GRID = tf.TensorSpec([None, None], tf.uint8)
 _BATCH = (_GRID, _GRID, _ROWS, _ROWS)
 _FLOAT = tf.TensorSpec([], tf.float32)
 _COUNT = tf.TensorSpec([], tf.int64)
+_PART = (*_BATCH, _COUNT, _FLOAT)
 _MICRO_BATCHES = 1 << 16
 """More than a batch has reads: numbers the noise of micro-batch m of step s as s × this + m."""
 
@@ -48,10 +52,10 @@ class StepResult:
 
 
 class Stepper:
-    """Trains a network batch by batch.
+    """Trains a network batch by batch, on the devices of the strategy in whose scope it is made.
 
     Args:
-        network: to train.
+        network: to train; made in the same scope, and so is `adam`.
         adam: the optimizer of its trainable variables.
         footprint: what a step on this network takes.
         limit: most bytes that a step may take by `footprint`; 0 sets none.
@@ -71,8 +75,10 @@ class Stepper:
         self._on_parts = on_parts
         self._told = False
         self._sums: list[tf.Variable] = []
+        self._strategy = tf.distribute.get_strategy()
+        self._devices: int = self._strategy.num_replicas_in_sync
         self._update = tf.function(self._update_graph, input_signature=(*_BATCH, _FLOAT, _COUNT), autograph=False)
-        self._add = tf.function(self._add_graph, input_signature=(*_BATCH, _FLOAT, _COUNT, _FLOAT), autograph=False)
+        self._add = tf.function(self._add_graph, input_signature=(_FLOAT, *_PART * self._devices), autograph=False)
         self._finish = tf.function(self._finish_graph, input_signature=(_FLOAT, _COUNT), autograph=False)
 
     def step(self, batch: Batch, number: int, rate: float) -> StepResult:
@@ -87,8 +93,8 @@ class Stepper:
             RunFailed: OUT_OF_MEMORY when not even a single read fits.
         """
         while True:
-            parts = list(self._footprint.parts(batch, self.limit))
-            if len(parts) > 1 and not self._told:
+            parts = list(self._footprint.parts(batch, self.limit, at_least=self._devices))
+            if len(parts) > self._devices and not self._told:
                 self._told = True
                 self._on_parts(
                     f"step {number}: {batch.reads} reads of up to {batch.tokens.shape[1]} positions do not fit into "
@@ -96,7 +102,9 @@ class Stepper:
                     "added up: the same effective batch, but batch norm sees a part at a time"
                 )
             try:
-                return self._whole(parts[0], number, rate) if len(parts) == 1 else self._parts(parts, number, rate)
+                if len(parts) == self._devices == 1:
+                    return self._whole(batch, number, rate)
+                return self._parts(parts, number, rate)
             except tf.errors.ResourceExhaustedError as error:
                 if parts[0].tokens.shape[0] == 1:
                     raise RunFailed(
@@ -113,16 +121,18 @@ class Stepper:
 
     def _parts(self, parts: list[Batch], number: int, rate: float) -> StepResult:
         if not self._sums:
-            self._sums = [tf.Variable(tf.zeros_like(v), trainable=False) for v in self._network.trainable_variables]
+            self._sums = [_sum_over_devices(variable) for variable in self._network.trainable_variables]
         for total in self._sums:
             total.assign(tf.zeros_like(total))
         loss, correct, reads = 0.0, 0, sum(part.reads for part in parts)
-        for index, part in enumerate(parts):
-            share = part.reads / reads
-            noise = np.int64(number * _MICRO_BATCHES + index)
-            part_loss, part_correct = self._add(
-                part.tokens, part.labels, part.lengths, part.visible, np.float32(reads), noise, np.float32(share)
-            )
+        for begin in range(0, len(parts), self._devices):
+            given: list[object] = []
+            for index in range(begin, begin + self._devices):
+                # A device that no part is left for computes on rows without a read, of which nothing counts.
+                part = parts[index] if index < len(parts) else parts[-1].without_reads()
+                noise, share = np.int64(number * _MICRO_BATCHES + index), np.float32(part.reads / reads)
+                given += [part.tokens, part.labels, part.lengths, part.visible, noise, share]
+            part_loss, part_correct = self._add(np.float32(reads), *given)
             loss, correct = loss + float(part_loss), correct + int(part_correct)
         return StepResult(loss, correct, float(self._finish(np.float32(rate), np.int64(number))))
 
@@ -142,25 +152,33 @@ class Stepper:
         self._adam.apply(gradients, rate, tf.cast(number, tf.float32))
         return loss, correct, norm
 
-    def _add_graph(
-        self,
-        tokens: tf.Tensor,
-        labels: tf.Tensor,
-        lengths: tf.Tensor,
-        visible: tf.Tensor,
-        reads: tf.Tensor,
-        noise: tf.Tensor,
-        share: tf.Tensor,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        gradients, loss, correct = self._gradients(tokens, labels, lengths, visible, noise, reads, share)
-        for total, gradient in zip(self._sums, gradients, strict=True):
-            total.assign_add(gradient)
-        return loss, correct
+    def _add_graph(self, reads: tf.Tensor, *parts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Add the gradients of one part a device.
+
+        Args:
+            reads: see `_gradients`.
+            parts: what `_PART` says, one device after the other.
+        """
+
+        def add(*part: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            tokens, labels, lengths, visible, noise, share = part
+            gradients, loss, correct = self._gradients(tokens, labels, lengths, visible, noise, reads, share)
+            for total, gradient in zip(self._sums, gradients, strict=True):
+                total.assign_add(gradient)
+            return loss, correct
+
+        def part_of(device: tf.distribute.experimental.ValueContext) -> tuple[tf.Tensor, ...]:
+            first = device.replica_id_in_sync_group * len(_PART)
+            return parts[first : first + len(_PART)]
+
+        results = self._strategy.run(add, self._strategy.experimental_distribute_values_from_function(part_of))
+        return tuple(self._strategy.reduce(tf.distribute.ReduceOp.SUM, result, axis=None) for result in results)
 
     def _finish_graph(self, rate: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
         gradients = [tf.convert_to_tensor(total) for total in self._sums]
         norm = tf.linalg.global_norm(gradients)
-        self._adam.apply(gradients, rate, tf.cast(number, tf.float32))
+        # Each device updates its own copy of the weights, all by the same gradients.
+        self._strategy.run(lambda: self._adam.apply(gradients, rate, tf.cast(number, tf.float32)))
         return norm
 
     def _gradients(
@@ -199,6 +217,16 @@ class Stepper:
         real = tf.sequence_mask(lengths, tf.shape(tokens)[1])
         correct = tf.math.count_nonzero(tf.equal(most_probable, tf.cast(labels, tf.int32)) & real)
         return [tf.convert_to_tensor(gradient) for gradient in gradients], loss, correct
+
+
+def _sum_over_devices(variable: tf.Variable) -> tf.Variable:
+    """A variable of that shape to which each device adds its own; outside of the devices it reads as their sum."""
+    return tf.Variable(
+        tf.zeros_like(variable),
+        trainable=False,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=tf.VariableAggregation.SUM,
+    )
 
 
 class Judge:
