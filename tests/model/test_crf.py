@@ -35,6 +35,11 @@ def differentiated(function: Callable[..., tf.Tensor], given: list[Any]) -> list
     return [value.numpy(), *(np.asarray(gradient) for gradient in tape.gradient(value, [emissions, *others]))]
 
 
+def spread_over(values: np.ndarray, span: float) -> np.ndarray:
+    """The same in proportion, with the largest this much above the smallest."""
+    return (span * (values - values.min()) / np.ptp(values)).astype(np.float32)
+
+
 def worst(found: list[np.ndarray], expected: tuple[np.ndarray, ...]) -> float:
     """The largest error among likelihoods and gradients, each relative to its largest value."""
     errors = [np.abs(f - e).max() / max(np.abs(e).max(), 1e-12) for f, e in zip(found, expected, strict=True)]
@@ -51,8 +56,11 @@ def test_likelihood_and_gradients_equal_float64(brute_force: Any, lengths: list[
     assert worst(differentiated(crf_likelihood.log_likelihood, given), brute_force(*given)) <= 1e-5
 
 
-def test_eight_thousand_positions_keep_their_digits(brute_force: Any) -> None:
-    given = potentials([8000, 5000], scale=5)
+@pytest.mark.parametrize("spread", [None, 100.0], ids=["scaled", "log space"])
+def test_eight_thousand_positions_keep_their_digits(brute_force: Any, spread: float | None) -> None:
+    given = potentials([8000, 5000, 1, 0], scale=5)
+    if spread:
+        given[3] = spread_over(given[3], spread)
     assert worst(differentiated(crf_likelihood.log_likelihood, given), brute_force(*given)) <= 1e-5
 
 
@@ -67,7 +75,7 @@ def test_a_confident_network_keeps_the_digits_of_its_small_loss(brute_force: Any
 @pytest.mark.parametrize("spread", [29.0, 31.0, 100.0], ids=["scaled", "just log space", "log space"])
 def test_both_sides_of_the_guard_are_exact(brute_force: Any, spread: float) -> None:
     given = potentials([400, 1, 0, 333])
-    given[3] = (spread * (given[3] - given[3].min()) / np.ptp(given[3])).astype(np.float32)
+    given[3] = spread_over(given[3], spread)
     assert worst(differentiated(crf_likelihood.log_likelihood, given), brute_force(*given)) <= 1e-5
 
 
@@ -97,6 +105,22 @@ def test_likelihood_equals_tensorflow_addons() -> None:
     ours = differentiated(crf_likelihood.log_likelihood, given)
     theirs = differentiated(tfa_backend.log_likelihood, given)
     assert worst(ours, tuple(theirs)) <= 1e-4  # tensorflow-addons' own error
+
+
+@pytest.mark.parametrize("boundaries", [False, True])
+def test_its_weights_are_those_of_the_layer_of_tensorflow_addons(boundaries: bool) -> None:
+    emissions, labels, lengths, transitions, left, right = potentials([60, 60, 17, 1])
+    layer = tfa_backend.tfa.layers.CRF(LABELS, use_boundary=boundaries, use_kernel=False)
+    mask = tf.sequence_mask(lengths, 60)
+    layer(emissions, mask=mask)
+    layer.set_weights([transitions, left, right] if boundaries else [transitions])
+    decoded, scores, counted, chain = layer(emissions, mask=mask)
+    ours = (transitions, left, right) if boundaries else (transitions,)
+    theirs, _ = tfa_backend.tfa.text.crf_log_likelihood(scores, labels, counted, chain)
+    np.testing.assert_allclose(crf_likelihood.log_likelihood(emissions, labels, lengths, *ours), theirs, rtol=1e-5)
+    for row, length in enumerate(lengths):
+        found = viterbi.decode(emissions, lengths, *ours)[row, :length]
+        np.testing.assert_array_equal(found, decoded[row, :length])
 
 
 def test_likelihood_is_the_same_inside_a_compiled_graph_of_any_length() -> None:

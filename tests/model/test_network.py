@@ -110,6 +110,31 @@ def test_widening_a_batch_changes_nothing(
     np.testing.assert_allclose(statistics[0], statistics[1], rtol=1e-6, atol=1e-6)
 
 
+def any_base(rows: list[tuple[int, int]]) -> bool:
+    return any(length for length, _ in rows)
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 30)), min_size=1, max_size=4).filter(any_base),
+    extra=st.integers(1, 60),
+)
+def test_whatever_the_lengths_widening_changes_no_loss_gradient_or_statistic(
+    make_network: Any, make_batch: Any, shake: Any, rows: list[tuple[int, int]], extra: int
+) -> None:
+    network = shake(make_network(dropout_rate=0.0, lstm_layers=2, attention_heads=2))
+    lengths, tails = (list(column) for column in zip(*rows, strict=True))
+    widest = max(length + tail for length, tail in rows)
+    results = []
+    for time in (widest, widest + extra):
+        batch, labels = make_batch(lengths, tails, time)
+        loss, gradients = differentiate(network, batch, labels)
+        statistics = network._moments(1, batch)
+        results.append([np.float32(loss), *gradients.values(), *(value.numpy() for value in statistics)])
+    for narrow, wide in zip(*results, strict=True):
+        np.testing.assert_allclose(wide, narrow, rtol=1e-5, atol=2e-6 * max(1, np.abs(narrow).max()))
+
+
 @settings(max_examples=8, deadline=None)
 @given(
     rows=st.lists(st.tuples(st.integers(1, 70), st.integers(0, 30)), min_size=1, max_size=4), extra=st.integers(0, 40)

@@ -37,6 +37,8 @@ def test_a_batch_says_what_the_reads_say_and_pads_with_zeros(reads: LabelledRead
     tails = visible_tails(reads.read_ids, 1)
     for members, batch in zip(batches.plan(1), batches.epoch(1), strict=True):
         assert batch.tokens.shape[0] == 7
+        # A byte a base and a byte a label: no one-hot labels.
+        assert batch.tokens.nbytes == batch.labels.nbytes == batch.positions
         assert batch.tokens.shape[1] % 16 == 0
         for row, read in enumerate(members):
             length = int(reads.lengths[read])

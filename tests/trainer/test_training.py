@@ -13,6 +13,7 @@ import tensorflow as tf
 from readlabel.messages import Attempt, GridPoint, Hyperparameters, Library, TrainingOptions
 from readlabel.model.network import Network
 from readlabel.reads.labelled import LabelledReads
+from readlabel.reads.parquet import read_reads
 from readlabel.trainer.adam import Adam
 from readlabel.trainer.batches import Batch, Batches
 from readlabel.trainer.channel import Control, Request
@@ -117,10 +118,23 @@ def test_the_weights_kept_are_those_of_the_best_epoch(make_run: MakeRun) -> None
 
 
 def test_train_fraction_one_trains_every_epoch_on_everything(make_run: MakeRun) -> None:
-    progress = make_run(train_fraction=1.0, epochs=3, learning_rate=0.5).go()
+    run = make_run(train_fraction=1.0, epochs=3, learning_rate=0.5)
+    progress = run.go()
     assert [epoch.internal_validation_loss for epoch in progress.history] == [None] * 3
     assert [epoch.learning_rate for epoch in progress.history] == [0.5] * 3
     assert progress.step == 30
+    # Whatever the shapes, one graph serves every epoch.
+    assert run.training._stepper._update.experimental_get_tracing_count() == 1
+
+
+def test_a_read_of_a_hundred_thousand_bases_is_trained_on(tiny: Hyperparameters, library: Library) -> None:
+    random = np.random.default_rng(0)
+    grid = random.integers(1, 5, (1, 100_000)).astype(np.uint8)
+    length = np.array([100_000], np.int32)
+    network = Network.build(tiny, library, TrainingOptions(seed=5))
+    stepper = _stepper(network)
+    losses = [stepper.step(Batch(grid, grid - 1, length, length), number, 0.01).loss for number in (1, 2)]
+    assert losses[1] < losses[0]
 
 
 def test_train_fraction_zero_leaves_the_network_untrained_but_calibrated(make_run: MakeRun) -> None:
@@ -132,11 +146,14 @@ def test_train_fraction_zero_leaves_the_network_untrained_but_calibrated(make_ru
     assert not np.allclose(run.network.moving_statistics[0].numpy(), 0)
 
 
-def test_inference_mode_agrees_with_training_mode_after_a_short_training(make_run: MakeRun) -> None:
+def test_inference_mode_agrees_with_training_mode_on_held_out_reads_after_a_short_training(
+    make_run: MakeRun, read_files: tuple[Path, Path]
+) -> None:
     run = make_run(train_fraction=1.0, dropout_rate=0.0, epochs=5)
     assert run.go().step == 50
-    batches = Batches(run.reads, np.arange(40), np.zeros(40, np.int64), 40, 1)
-    batch = next(batches.in_order())
+    held_out = read_reads(read_files[0])
+    count = len(held_out)
+    batch = next(Batches(held_out, np.arange(count), np.zeros(count, np.int64), count, 1).in_order())
     right = []
     for own_statistics in (True, False):
         emissions = run.network.emissions(

@@ -36,6 +36,7 @@ from readlabel.messages import (
 from readlabel.reads.parquet import read_reads
 from readlabel.reads.predictions import read_predictions
 from readlabel.trainer.checkpoint import CheckpointFolder
+from readlabel.trainer.records import HISTORY_COLUMNS
 
 MakeOrder = Callable[..., TrainOrder]
 StartWorker = Callable[..., Any]
@@ -166,13 +167,29 @@ def test_stopped_orphaned_and_terminated_it_still_ends_bit_for_bit_like_another_
     assert [row.split("\t")[:6] for row in resumed] == [row.split("\t")[:6] for row in straight]
 
 
-def test_a_cancelled_run_says_so_and_keeps_its_checkpoint(
+def test_a_run_is_read_while_it_trains_and_once_cancelled_keeps_its_checkpoint(
     tmp_path: Path, make_order: MakeOrder, start_worker: StartWorker
 ) -> None:
     worker = start_worker()
     worker.until(ReadyEvent)
-    worker.send(make_order(tmp_path, epochs=1000, lr_schedule="constant"))
+    order = make_order(tmp_path, epochs=1000, lr_schedule="constant")
+    reads = tmp_path / "train.parquet"
+    reads.write_bytes(Path(order.training_reads).read_bytes())
+    worker.send(order.model_copy(update={"training_reads": str(reads)}))
+    _, first = worker.until(EpochEvent)
+    reads.unlink()  # the reads are in memory; later epochs need no file
     worker.until(EpochEvent)
+    told = first.metrics
+    assert told.gradient_norm > 0
+    assert told.bases_per_second > 0
+    assert told.memory_bytes > 2**20
+    with (tmp_path / "run" / names.HISTORY).open(newline="") as handle:
+        row = next(csv.DictReader(handle, delimiter="\t"))
+    assert [float(row[column]) for column, _ in HISTORY_COLUMNS] == [getattr(told, name) for _, name in HISTORY_COLUMNS]
+    board = tf.compat.v1.train.summary_iterator(str(tmp_path / "run" / names.TENSORBOARD))
+    tags = next({value.tag for value in event.summary.value} for event in board if event.step == 1)
+    assert tags == {column for column, _ in HISTORY_COLUMNS}
+    assert " epoch 1/1000: loss " in (tmp_path / "run" / names.LOG).read_text()
     worker.send(CancelOrder())
     _, outcome = worker.until(FinishedEvent)
     assert outcome.state == "CANCELLED"
