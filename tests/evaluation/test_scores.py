@@ -58,6 +58,39 @@ def test_per_label_figures_are_those_of_scikit_learn(case: tuple[np.ndarray, ...
     assert result.accuracy == pytest.approx(np.mean(truth == found))
 
 
+@settings(max_examples=200, deadline=None)
+@given(_labelled())
+def test_a_segment_is_exact_where_both_its_ends_are_right(case: tuple[np.ndarray, ...]) -> None:
+    offsets, truth, found = case
+
+    def segments(labels: np.ndarray) -> set[tuple[int, int, int]]:
+        cut = set()
+        for begin, end in pairwise(offsets.tolist()):
+            for label, group in groupby(range(begin, end), key=lambda base: int(labels[base])):
+                run = list(group)
+                cut.add((label, run[0], run[-1]))
+        return cut
+
+    result = score(NAMES, offsets, truth, found)
+    true, both = segments(truth), segments(truth) & segments(found)
+    for index, label in enumerate(result.labels):
+        assert label.true_segments == sum(segment[0] == index for segment in true)
+        assert label.exact_segments == sum(segment[0] == index for segment in both)
+    assert result.exact_share(NAMES) == (len(both) / len(true) if true else None)
+
+
+def test_the_standard_error_is_what_resampling_the_reads_gives() -> None:
+    rng = np.random.default_rng(1)
+    offsets = np.concatenate([[0], np.cumsum(rng.integers(50, 200, 300))])
+    rates = np.repeat(rng.beta(1, 20, 300), np.diff(offsets))
+    truth = np.zeros(offsets[-1], np.uint8)
+    found = (rng.random(len(truth)) < rates).astype(np.uint8)
+    right = np.add.reduceat(truth == found, offsets[:-1])
+    samples = rng.integers(0, 300, (4000, 300))
+    spread = (right[samples].sum(axis=1) / np.diff(offsets)[samples].sum(axis=1)).std()
+    assert score(NAMES, offsets, truth, found).accuracy_error == pytest.approx(spread, rel=0.05)
+
+
 def test_a_label_that_no_read_holds_does_not_pull_the_macro_f1() -> None:
     truth = np.array([0, 0, 3, 3], np.uint8)
     perfect = score(NAMES, np.array([0, 4]), truth, truth)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from readlabel.messages import Grid, GridPoint, InputError, TrainingOptions
+from readlabel.cli.grid import main
+from readlabel.messages import Grid, GridPoint, InputError, OutputError, TrainingOptions
 from readlabel.tables import expand_grid
 
 PARAMS = Path(__file__).parent / "data" / "params.tsv"
@@ -71,3 +72,39 @@ def test_a_bad_table_writes_nothing_and_exits_2(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("error: 16 problems:")
     assert not (tmp_path / "grid.json").exists()
+
+
+def test_all_with_a_faulty_table_says_nothing_of_libraries_that_have_no_column(tmp_path: Path) -> None:
+    params = tmp_path / "p.tsv"
+    params.write_text(PARAMS.read_text().replace("epochs\t1", "epochs\t-1"))
+    orders = tmp_path / "s.tsv"
+    orders.write_text(SEQ_ORDERS.read_text() + "other\tx\t?\t\t\tfwd\n")
+    with pytest.raises(InputError) as caught:
+        expand_grid(params, orders, ["all"], TrainingOptions())
+    (problem,) = caught.value.problems
+    assert "row epochs, column mini: '-1'" in str(problem)
+
+
+def test_an_empty_model_name_is_said_to_be_empty() -> None:
+    with pytest.raises(InputError, match="model names: one is empty; give one model, several by comma, or all"):
+        expand_grid(PARAMS, SEQ_ORDERS, [""], TrainingOptions())
+
+
+def test_the_folder_of_messages_holds_this_grid_and_no_other(tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    main(PARAMS, SEQ_ORDERS, tmp_path / "grid.json", "mini", messages=folder)
+    (folder / "mini_99.json").write_text("of a larger grid")
+    main(PARAMS, SEQ_ORDERS, tmp_path / "grid.json", "mini", messages=folder)
+    assert len(list(folder.iterdir())) == 12
+    (folder / "thesis.txt").write_text("mine")
+    with pytest.raises(OutputError, match="move it away"):
+        main(PARAMS, SEQ_ORDERS, tmp_path / "grid.json", "mini", messages=folder)
+    assert (folder / "thesis.txt").read_text() == "mine"
+
+
+def test_a_grid_does_not_overwrite_its_own_table(tmp_path: Path) -> None:
+    params = tmp_path / "p.tsv"
+    params.write_text(PARAMS.read_text())
+    with pytest.raises(InputError, match="is one of the tables to read"):
+        main(params, SEQ_ORDERS, params, "mini")
+    assert params.read_text() == PARAMS.read_text()

@@ -82,3 +82,36 @@ def test_rows_of_other_models_may_be_anything(tmp_path: Path) -> None:
     path = tmp_path / "s.tsv"
     path.write_text(f"odd\tRN\t?\t\t\tboth\n{ROW_3P}\n")
     assert read_library_row(path, "10x3p_sc_ont").strand == "rev"
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("a\tx,y\tACGT,\t\t\tfwd", "line 1: column patterns, segment 2: is empty"),
+        ("a\t\tACGT,N8\ty\t\tfwd", "line 1: column segment order: is empty"),
+        ("a\tx,y\tACGT,NN\tNA\t\tfwd", "line 1: column barcodes: 'NA' is not a segment of a; leave the cell empty if"),
+        ("a\tx\tACGTNNNNAC\t\t\tfwd", "for a tail; split it into segments of their own: ACGT, N4, AC"),
+        ("a\tx\tNNNNNNNNNN\t\t\tfwd", "for a tail; write N10"),
+        ("a\tx\tACGQ\t\t\tfwd", "NN for cDNA, or A or T for a tail"),
+        ("a\tx\tNN\t\t\t", "line 1: column strand: is empty"),
+    ],
+)
+def test_one_fault_is_one_problem_that_says_how_to_mend_it(tmp_path: Path, row: str, expected: str) -> None:
+    path = tmp_path / "s.tsv"
+    path.write_text(row + "\n")
+    with pytest.raises(InputError) as caught:
+        read_seq_orders(path)
+    (problem,) = caught.value.problems
+    assert expected in str(problem)
+
+
+def test_an_empty_last_column_is_nothing(tmp_path: Path, library_3p: Library) -> None:
+    path = tmp_path / "s.tsv"
+    path.write_text(ROW_3P + "\t\n")
+    assert read_library_row(path, "10x3p_sc_ont") == library_3p
+
+
+def test_a_tail_that_the_strand_does_not_lead_to_expect_is_doubted(library_3p: Library) -> None:
+    assert library_3p.doubts == ()
+    (doubt,) = library_3p.model_copy(update={"strand": "fwd"}).doubts
+    assert "polyT is another; is the strand rev?" in doubt

@@ -160,3 +160,37 @@ def test_a_file_that_is_no_such_table_says_why(tmp_path: Path, content: bytes, e
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     (problem,) = problems_of(tmp_path / "absent.tsv")
     assert "absent.tsv: cannot be read: No such file" in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("regularization", "0,01"),
+        ("regularization", "0,1"),
+        ("dropout_rate", "0,35"),
+        ("train_fraction", "0.5, 08"),
+        ("learning_rate", "0,001,0,01"),
+    ],
+)
+def test_a_decimal_comma_is_not_taken_for_a_list(tmp_path: Path, name: str, cell: str) -> None:
+    (problem,) = problems_of(table(tmp_path / "p.tsv", **{name: cell}))
+    assert f"row {name}, column mine: {cell!r} may hold a decimal comma; write a decimal point" in problem
+
+
+@pytest.mark.parametrize("cell", ["0,0.2", "0, 1", "0.0,1.0", "0.5,0", "0,1e-3"])
+def test_lists_that_begin_with_zero_are_still_lists(tmp_path: Path, cell: str) -> None:
+    (grid,) = read_training_params(table(tmp_path / "p.tsv", regularization=cell))
+    assert len(grid.combinations()) == 2
+
+
+def test_the_empty_columns_that_a_spreadsheet_saves_are_nothing(tmp_path: Path) -> None:
+    path = table(tmp_path / "p.tsv")
+    path.write_text("".join(f"{line}\t\t\n" for line in path.read_text().splitlines()))
+    assert read_training_params(path)[0].combinations() == [Hyperparameters()]
+    path.write_text(path.read_text().replace("128\t\t\n", "128\t64\t\n", 1))
+    assert any("column 3 has no model name" in problem for problem in problems_of(path))
+
+
+def test_a_quotation_mark_that_is_never_closed_is_one_problem(tmp_path: Path) -> None:
+    (problem,) = problems_of(table(tmp_path / "p.tsv", conv_filters='"64,128'))
+    assert 'line 7: the quotation mark of "64,128 is never closed' in problem

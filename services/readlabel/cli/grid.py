@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from readlabel.artifacts.atomic import write_text
-from readlabel.messages import TrainingOptions
+from readlabel.artifacts.atomic import atomic_folder, write_text
+from readlabel.messages import Grid, InputError, OutputError, TrainingOptions
 from readlabel.tables import expand_grid
+
+_MESSAGE = re.compile(r".+_[0-9]+\.json")
 
 
 def main(
@@ -31,11 +34,34 @@ def main(
       readlabel grid --training-params assets/training_params.tsv \\
         --training-seq-orders assets/training_seq_orders.tsv --out grid.json
     """
+    if any(out.resolve() == table.resolve() for table in (training_params, training_seq_orders)):
+        raise InputError(f"--out: {out} is one of the tables to read; give the grid another name")
     names = [name.strip() for name in model_name.split(",")]
     grid = expand_grid(training_params, training_seq_orders, names, TrainingOptions(seed=seed))
     if messages is not None:
-        for entry in grid.entries:
-            write_text(messages / f"{entry.variant}.json", entry.point.model_dump_json(indent=2) + "\n")
+        _write_messages(messages, grid)
     write_text(out, grid.model_dump_json(indent=2) + "\n")
     models = dict.fromkeys(entry.model for entry in grid.entries)
-    print(f"{len(grid.entries)} combinations of {', '.join(models)} written to {out}")
+    for doubt in (doubt for entry in grid.entries if entry.index == 0 for doubt in entry.point.library.doubts):
+        print(f"note: {doubt}")
+    count = len(grid.entries)
+    print(f"{count} combination{'s' if count != 1 else ''} of {', '.join(models)} written to {out}")
+
+
+def _write_messages(folder: Path, grid: Grid) -> None:
+    """Write the folder whole: no message of an earlier, larger grid stays in it.
+
+    Raises:
+        OutputError: it cannot be written, or holds anything but an earlier grid's messages.
+    """
+    if folder.exists():
+        strange = (
+            [path.name for path in folder.iterdir() if not _MESSAGE.fullmatch(path.name)] if folder.is_dir() else [""]
+        )
+        if strange:
+            raise OutputError(
+                f"{folder}: is no folder of an earlier grid's messages, so it is not replaced; move it away"
+            )
+    with atomic_folder(folder) as temporary:
+        for entry in grid.entries:
+            write_text(temporary / f"{entry.variant}.json", entry.point.model_dump_json(indent=2) + "\n")

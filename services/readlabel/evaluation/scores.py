@@ -23,7 +23,10 @@ def score(label_names: Sequence[str], offsets: Offsets, true_labels: Labels, pre
     Precision, recall and F1 of a label count bases; where a ratio has nothing to divide by it is 0. Macro-F1 is the
     mean over the labels that occur in the truth or in the prediction: a label that these reads happen not to hold
     says nothing about the model, one that is predicted without being there counts as 0. The order of a read is exact
-    when its labels, each run of equal ones taken once, are the true ones. Without any base every figure is 0.
+    when its labels, each run of equal ones taken once, are the true ones. A segment is a run of one label in the
+    truth; it is cut out exactly when the prediction has a run of that label with the same first and last base. The
+    accuracy's standard error is that of a ratio of sums over reads, since the bases of one read err together. Without
+    any base every figure is 0.
 
     Args:
         label_names: the labels, in the order that their indices have in the arrays.
@@ -53,11 +56,13 @@ def score(label_names: Sequence[str], offsets: Offsets, true_labels: Labels, pre
     precision, recall = _ratio(hits, predicted_bases), _ratio(hits, true_bases)
     f1 = _ratio(2 * hits, true_bases + predicted_bases)
     occurs = (true_bases + predicted_bases) > 0
+    true_segments, exact_segments = _segments(len(label_names), offsets, true_labels, predicted_labels)
     exact = exact_order(offsets, true_labels, predicted_labels)
     return Scores(
         reads=len(offsets) - 1,
         bases=len(true_labels),
         accuracy=float(hits.sum() / max(1, len(true_labels))),
+        accuracy_error=_accuracy_error(offsets, true_labels == predicted_labels),
         macro_f1=float(f1[occurs].mean()) if occurs.any() else 0.0,
         exact_order=float(exact.mean()) if exact.size else 0.0,
         labels=tuple(
@@ -68,6 +73,8 @@ def score(label_names: Sequence[str], offsets: Offsets, true_labels: Labels, pre
                 f1=float(f1[i]),
                 true_bases=int(true_bases[i]),
                 predicted_bases=int(predicted_bases[i]),
+                true_segments=int(true_segments[i]),
+                exact_segments=int(exact_segments[i]),
             )
             for i, name in enumerate(label_names)
         ),
@@ -105,12 +112,41 @@ def exact_order(offsets: Offsets, true_labels: Labels, predicted_labels: Labels)
 
 def _runs(offsets: Offsets, labels: Labels) -> tuple[Labels, NDArray[np.int64]]:
     """The label of each run, flat, and the number of runs of each read."""
+    starts = _starts(offsets, labels)
+    before = np.concatenate([[0], np.cumsum(starts)])
+    return labels[starts], np.diff(before[offsets])
+
+
+def _starts(offsets: Offsets, labels: Labels) -> NDArray[np.bool_]:
+    """(bases,) True where a run begins; no run goes from one read into the next."""
     starts = np.ones(len(labels), np.bool_)
     starts[1:] = labels[1:] != labels[:-1]
     begins = offsets[:-1]
     starts[begins[begins < len(labels)]] = True
-    before = np.concatenate([[0], np.cumsum(starts)])
-    return labels[starts], np.diff(before[offsets])
+    return starts
+
+
+def _segments(
+    size: int, offsets: Offsets, true_labels: Labels, predicted_labels: Labels
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many true runs each label has, and how many of them are runs of the prediction, base for base."""
+    edges = [
+        np.append(np.flatnonzero(_starts(offsets, labels)), len(labels)) for labels in (true_labels, predicted_labels)
+    ]
+    true, found = edges
+    begins, ends = true[:-1], true[1:]
+    # A predicted run that begins with a true one has its end at the next predicted edge.
+    place = np.minimum(np.searchsorted(found, begins, side="right"), len(found) - 1)
+    same = np.isin(begins, found) & (found[place] == ends) & (true_labels[begins] == predicted_labels[begins])
+    return np.bincount(true_labels[begins], minlength=size), np.bincount(true_labels[begins[same]], minlength=size)
+
+
+def _accuracy_error(offsets: Offsets, right: NDArray[np.bool_]) -> float:
+    if not len(right):
+        return 0.0
+    bases = np.diff(offsets)
+    hits = np.diff(np.concatenate([[0], np.cumsum(right)])[offsets])
+    return float(np.sqrt(((hits - right.mean() * bases) ** 2).sum()) / len(right))
 
 
 def _confusion(size: int, true_labels: Labels, predicted_labels: Labels) -> NDArray[np.int64]:

@@ -18,6 +18,7 @@ RESERVED_NAMES = frozenset({"all", "report", "pipeline_info"})
 CDNA = "cDNA"
 """The label of transcript bases, and of the flanks a simulated read is wrapped in."""
 
+_PARTS = re.compile(r"[ACGT]+|N[0-9]+|N+")
 _RANDOM = re.compile(r"N([1-9][0-9]{0,4})")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -48,7 +49,7 @@ class Segment(Message):
             return value
         raise ValueError(
             f"pattern {value!r} is not understood: give a DNA motif of A, C, G and T, N<k> for k random bases (N16), "
-            "NN for cDNA, or A or T for a tail"
+            f"NN for cDNA, or A or T for a tail{_hint(value)}"
         )
 
     @property
@@ -65,6 +66,17 @@ class Segment(Message):
         """Bases of a random segment (``N16`` gives 16); 0 for the other kinds."""
         match = _RANDOM.fullmatch(self.pattern)
         return int(match.group(1)) if match else 0
+
+
+def _hint(pattern: str) -> str:
+    """How to write what somebody surely meant: random bases letter by letter, alone or within a motif."""
+    parts = _PARTS.findall(pattern)
+    written = [f"N{len(part)}" if not part.strip("N") else part for part in parts]
+    if not parts or "".join(parts) != pattern or "N0" in parts:
+        return ""
+    if len(parts) == 1:
+        return f"; write {written[0]}"
+    return f"; split it into segments of their own: {', '.join(written)}"
 
 
 class Library(Message):
@@ -112,6 +124,19 @@ class Library(Message):
     def labels(self) -> tuple[str, ...]:
         """The distinct segment names, sorted: the classes a model tells apart, in scikit-learn's order."""
         return tuple(sorted({segment.name for segment in self.segments}))
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What may be meant otherwise, though it can be trained: a tail that the strand does not lead to expect."""
+        tail, other = ("A", "rev") if self.strand == "fwd" else ("T", "fwd")
+        odd = [segment.name for segment in self.segments if segment.kind == "tail" and segment.pattern != tail]
+        if not odd:
+            return ()
+        shows = "the transcript" if tail == "A" else "its complement"
+        return (
+            f"{self.model}: strand {self.strand} says that reads show {shows}, with a poly{tail} tail, "
+            f"and {', '.join(odd)} is another; is the strand {other}?",
+        )
 
     @property
     def num_outputs(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pydantic import Field
 
 from readlabel.messages._base import Message
@@ -16,6 +18,13 @@ class LabelScore(Message):
     f1: float = Field(ge=0, le=1)
     true_bases: int = Field(ge=0)
     predicted_bases: int = Field(ge=0)
+    true_segments: int = Field(0, ge=0, description="Runs of the label in the truth.")
+    exact_segments: int = Field(0, ge=0, description="Those that the prediction cuts out exactly: both ends are right.")
+
+    @property
+    def exact(self) -> float | None:
+        """Share of the true segments that are cut out exactly; None where there are none."""
+        return self.exact_segments / self.true_segments if self.true_segments else None
 
 
 class Scores(Message):
@@ -24,10 +33,17 @@ class Scores(Message):
     reads: int = Field(ge=0)
     bases: int = Field(ge=0)
     accuracy: float = Field(ge=0, le=1, description="Share of bases labelled as the truth says.")
+    accuracy_error: float = Field(0, ge=0, description="Standard error of `accuracy`, reads being the sample.")
     macro_f1: float = Field(ge=0, le=1, description="Mean of the labels' F1.")
     exact_order: float = Field(ge=0, le=1, description="Share of reads whose order of segments is the true one.")
     labels: tuple[LabelScore, ...] = Field(description="In the library's label order.")
     confusion: tuple[tuple[int, ...], ...] = Field(description="Bases, [true label][predicted label].")
+
+    def exact_share(self, names: Collection[str]) -> float | None:
+        """Share of the true segments of these labels that are cut out exactly; None where there are none."""
+        chosen = [label for label in self.labels if label.label in names]
+        true = sum(label.true_segments for label in chosen)
+        return sum(label.exact_segments for label in chosen) / true if true else None
 
 
 class Metrics(Message):

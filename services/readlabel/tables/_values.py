@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing
 from typing import Any
 
@@ -12,6 +13,8 @@ from readlabel.messages import Hyperparameters
 
 _TRUE = frozenset({"true", "t", "yes", "y", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "0"})
+# 0,01 and 0,35, alone or within a list; not 0,0.2 and not "0, 1", which only a list can mean.
+_DECIMAL_COMMA = re.compile(r"(?:^|,)\s*(?:0,[0-9]+|0[0-9]+)\s*(?:,|$)")
 
 
 def parse(name: str, text: str) -> bool | int | float | str | None:
@@ -37,6 +40,11 @@ def allowed(name: str) -> str:
         return f"allowed is {', '.join(typing.get_args(kind))}"
     word = "a whole number" if kind is int else "a number"
     return f"allowed is {word} {_range(name)}"
+
+
+def has_decimal_comma(name: str, cell: str) -> bool:
+    """Whether a cell of fractions looks as if a comma in it were a decimal point."""
+    return Hyperparameters.model_fields[name].annotation is float and _DECIMAL_COMMA.search(cell) is not None
 
 
 def _convert(kind: Any, text: str) -> bool | int | float | str | None:

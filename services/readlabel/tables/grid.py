@@ -7,7 +7,7 @@ from pathlib import Path
 
 from readlabel.messages import Grid, GridEntry, GridPoint, InputError, Library, Problem, TrainingOptions
 from readlabel.tables.seq_orders import read_seq_orders
-from readlabel.tables.training_params import ParameterGrid, read_training_params
+from readlabel.tables.training_params import ParameterGrid, model_columns, read_training_params
 
 ALL = "all"
 
@@ -27,6 +27,9 @@ def expand_grid(params: Path, seq_orders: Path, models: Sequence[str], options: 
     problems: list[Problem] = []
     grids: list[ParameterGrid] = []
     libraries: dict[str, Library] = {}
+    if "" in models:
+        problems.append(Problem("model names", "one is empty; give one model, several by comma, or all"))
+        models = [name for name in models if name]
     repeated = sorted({name for name in models if list(models).count(name) > 1})
     problems += [Problem("model names", f"{name!r} is given twice") for name in repeated]
     try:
@@ -34,11 +37,10 @@ def expand_grid(params: Path, seq_orders: Path, models: Sequence[str], options: 
     except InputError as error:
         problems += error.problems
     try:
-        every_row = list(models) == [ALL] and not grids
-        asked = [grid.model for grid in grids] if list(models) == [ALL] else models
-        libraries = read_seq_orders(seq_orders, None if every_row else asked)
+        asked = model_columns(params) if list(models) == [ALL] else models
+        libraries = read_seq_orders(seq_orders, asked)
     except InputError as error:
-        problems += error.problems
+        problems += [problem for problem in error.problems if problem not in problems]
     if problems:
         raise InputError(problems)
     return Grid(

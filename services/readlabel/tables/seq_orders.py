@@ -16,6 +16,7 @@ from readlabel.tables._cells import Row, read_rows, split_list
 
 COLUMNS = ("model", "segment order", "patterns", "barcodes", "UMIs", "strand")
 _STRANDS = ("fwd", "rev")
+_NOTHING = frozenset({"na", "n/a", "none", "null", "nan", "-", "."})
 
 
 def read_seq_orders(path: Path, models: Collection[str] | None = None) -> dict[str, Library]:
@@ -29,7 +30,7 @@ def read_seq_orders(path: Path, models: Collection[str] | None = None) -> dict[s
     lines: dict[str, int] = {}
     problems: list[Problem] = []
     found_models = []
-    for row in read_rows(path):
+    for row in (row.within(len(COLUMNS)) for row in read_rows(path)):
         where = f"{path}, line {row.line}"
         found_models.append(row.cells[0])
         if models is not None and row.cells[0] not in models:
@@ -89,8 +90,9 @@ def _library(row: Row, where: str) -> tuple[Library | None, list[Problem]]:
     ]
     if strand and strand not in _STRANDS:
         problems.append(Problem(where, f"column strand: {strand!r} is not allowed; write fwd or rev"))
-    names, motifs = split_list(order), split_list(patterns)
-    if order and patterns and len(names) != len(motifs):
+    names = split_list(order) if order else []
+    motifs = split_list(patterns) if patterns else []
+    if names and motifs and len(names) != len(motifs):
         problems.append(
             Problem(
                 where, f"{len(names)} segments ({order}) but {len(motifs)} patterns ({patterns}): one each is needed"
@@ -98,14 +100,18 @@ def _library(row: Row, where: str) -> tuple[Library | None, list[Problem]]:
         )
     segments = []
     for number, (name, motif) in enumerate(zip(names, motifs, strict=False), 1):
+        empty = [column for column, text in (("segment order", name), ("patterns", motif)) if not text]
+        problems += [Problem(where, f"column {column}, segment {number}: is empty") for column in empty]
+        if empty:
+            continue
         try:
             segments.append(Segment(name=name, pattern=motif))
         except ValidationError as error:
             problems.extend(Problem(where, f"column patterns, segment {number}: {text}") for text in _texts(error))
     problems += [
-        Problem(where, f"column {column}: {name!r} is not a segment of {model}: {', '.join(names)}")
+        Problem(where, f"column {column}: {_no_segment(name, model, names)}")
         for column, cell in (("barcodes", barcodes), ("UMIs", umis))
-        for name in (split_list(cell) if cell else ())
+        for name in (split_list(cell) if cell and names else ())
         if name not in names
     ]
     if problems:
@@ -125,6 +131,12 @@ def _library(row: Row, where: str) -> tuple[Library | None, list[Problem]]:
         )
     except ValidationError as error:
         return None, [Problem(where, text) for text in _texts(error)]
+
+
+def _no_segment(name: str, model: str, names: list[str]) -> str:
+    if name.lower() in _NOTHING:
+        return f"{name!r} is not a segment of {model}; leave the cell empty if there is none"
+    return f"{name!r} is not a segment of {model}: {', '.join(names)}"
 
 
 def _texts(error: ValidationError) -> list[str]:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from readlabel.messages import OPTIONAL_ROWS, Hyperparameters, InputError, Problem
-from readlabel.tables._cells import read_rows, split_list
-from readlabel.tables._values import allowed, parse
+from readlabel.tables._cells import Row, read_rows, split_list
+from readlabel.tables._values import allowed, has_decimal_comma, parse
 
 Value = bool | int | float | str
 
@@ -47,7 +47,7 @@ def read_training_params(path: Path, models: Sequence[str] | None = None) -> lis
         InputError: with every problem: unknown, missing or repeated rows and models, and every value that is empty,
             of the wrong type, out of range, or repeated within its list.
     """
-    header, *rows = read_rows(path)
+    header, *rows = _without_empty_columns(read_rows(path))
     columns = header.cells[1:]
     problems = _header_problems(path, header.cells)
     known = [name for name in columns if name]
@@ -91,6 +91,20 @@ def read_training_params(path: Path, models: Sequence[str] | None = None) -> lis
     return [ParameterGrid(model, tuple((name, cells[model][name]) for name in seen)) for model in asked]
 
 
+def model_columns(path: Path) -> list[str]:
+    """The models that have a column, whatever stands in it.
+
+    Raises:
+        InputError: the file is no table at all.
+    """
+    return [name for name in read_rows(path)[0].cells[1:] if name]
+
+
+def _without_empty_columns(rows: list[Row]) -> list[Row]:
+    width = max(len(row.within(0).cells) for row in rows)
+    return [row.within(width) for row in rows]
+
+
 def _header_problems(path: Path, header: tuple[str, ...]) -> list[Problem]:
     problems = []
     if header[0] != "parameter":
@@ -109,6 +123,11 @@ def _header_problems(path: Path, header: tuple[str, ...]) -> list[Problem]:
 def _cell(where: str, name: str, cell: str) -> tuple[tuple[Value, ...], list[Problem]]:
     if not cell:
         return (), [Problem(where, f"is empty; {allowed(name)}")]
+    if has_decimal_comma(name, cell):
+        message = (
+            f"{cell!r} may hold a decimal comma; write a decimal point (0.01), and whole numbers in a list as 0.0,1.0"
+        )
+        return (), [Problem(where, message)]
     values: list[Value] = []
     problems = []
     for text in split_list(cell):
