@@ -9,7 +9,7 @@ DEVICE ?= 0
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup run test lint format test-extras bench-simulator bench-memory bench-scaling check-gpu clean lock stubs
+.PHONY: help setup run test lint format test-extras bench-simulator bench-memory bench-scaling check-gpu clean lock stubs bench-engine
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -45,6 +45,9 @@ format: $(STAMP) ## Format the Python code
 
 test-extras: $(STAMP) ## Import each room with its own extra alone, in an environment of its own
 	$(BIN)/python tools/check_extras.py
+
+bench-engine: $(STAMP) ## Bases trained a second and the CRF, against training as users have it; build/bench/engine.json
+	$(BIN)/python benchmarks/engine.py $(BENCH_ARGS)
 
 bench-simulator: $(STAMP) ## Bases simulated a CPU-second, against plain Python; build/bench/simulator.json
 	$(BIN)/python benchmarks/simulator.py

@@ -30,7 +30,7 @@ def run(cells: list, inputs: np.ndarray, visible: np.ndarray) -> list[np.ndarray
     mask = tf.sequence_mask(visible, inputs.shape[1], tf.float32)[..., None]
     with tf.GradientTape() as tape:
         tape.watch(x)
-        output = run_lstm(cells, x, tf.constant(visible)) * mask
+        output = run_lstm(cells, x, tf.constant(visible), training=True) * mask
         target = tf.reduce_sum(output * weights)
     return [value.numpy() for value in (output, *tape.gradient(target, [x, *variables]))]
 

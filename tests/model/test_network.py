@@ -264,5 +264,5 @@ def test_bucket_lengths_are_few_and_close() -> None:
     buckets = np.array([bucket_length(int(length)) for length in lengths])
     assert (buckets >= lengths).all()
     assert not (buckets % 16).any()
-    assert (buckets[127:] <= 1.125 * lengths[127:] + 16).all()
-    assert len(np.unique(buckets)) < 90
+    assert (buckets <= 1.0625 * lengths + 16).all()
+    assert len(np.unique(buckets)) < 170

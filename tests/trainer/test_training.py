@@ -103,12 +103,15 @@ _NUMBERS = {"loss", "accuracy", "internal_validation_loss", "internal_validation
 
 
 def test_the_weights_kept_are_those_of_the_best_epoch(make_run: MakeRun) -> None:
-    # So high a rate makes things better and worse by turns.
-    run = make_run(learning_rate=0.6, epochs=4, lr_schedule="constant", crf_layer=False)
-    progress = run.go()
-    losses = [epoch.internal_validation_loss for epoch in progress.history]
-    best = int(np.argmin(losses)) + 1
-    assert best < 4, "the test needs a run that gets worse"
+    # A rate so high that things get better and worse by turns; which one does is luck.
+    for rate in (0.6, 3.0, 15.0):
+        run = make_run(learning_rate=rate, epochs=4, lr_schedule="constant", crf_layer=False)
+        progress = run.go()
+        losses = [epoch.internal_validation_loss for epoch in progress.history]
+        best = int(np.argmin(losses)) + 1
+        if best < len(losses):
+            break
+    assert best < len(losses), "the test needs a run that gets worse"
     assert progress.watch.best_epoch == best
     judge = Judge(run.network)
     split = split_by_pairs(run.reads.pair, 0.75, 3)

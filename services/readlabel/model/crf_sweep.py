@@ -7,7 +7,7 @@ turns them into the difference between labels and marginals. Weights are probabi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import tensorflow as tf
@@ -156,10 +156,11 @@ def compile_sweep(algebra: Algebra) -> Callable[[Rows, Potentials], Comparison]:
         def ahead(
             k: tf.Tensor, weights: tf.Tensor, label: tf.Tensor, score: tf.Tensor, *arrays: tf.TensorArray
         ) -> tuple:
-            before = (weights, label)
-            weights, label, score, *kept = forward(weights, label, score, *rows.chunk(k), potentials)
-            arrays = tuple(array.write(k, value) for array, value in zip(arrays, (*kept, *before), strict=True))
-            return k + 1, weights, label, score, *arrays
+            before = (weights, label, score)
+            *state, kept, scales = forward(*before, *rows.chunk(k), potentials)
+            values = (kept, scales, weights, label)
+            arrays = tuple(array.write(k, value) for array, value in zip(arrays, values, strict=True))
+            return k + 1, *_shaped(state, before), *arrays
 
         types = (tf.float32, tf.float32, tf.float32, tf.int32)
         arrays = [tf.TensorArray(dtype, rows.chunks, infer_shape=False) for dtype in types]
@@ -172,8 +173,8 @@ def compile_sweep(algebra: Algebra) -> Callable[[Rows, Potentials], Comparison]:
 
         def back(k: tf.Tensor, after: tf.Tensor, pairs: tf.Tensor, surprises: tf.TensorArray) -> tuple:
             kept = [tf.ensure_shape(array.read(k), shape) for array, shape in zip(arrays, shapes, strict=True)]
-            after, pairs, surprise = backward(after, pairs, *kept, *rows.chunk(k), potentials)
-            return k - 1, after, pairs, surprises.write(k, tf.transpose(surprise, [1, 0, 2]))
+            *state, surprise = backward(after, pairs, *kept, *rows.chunk(k), potentials)
+            return k - 1, *_shaped(state, (after, pairs)), surprises.write(k, tf.transpose(surprise, [1, 0, 2]))
 
         surprises = tf.TensorArray(tf.float32, rows.chunks, infer_shape=False)
         after = tf.tile(finish, [1, batch])
@@ -184,6 +185,11 @@ def compile_sweep(algebra: Algebra) -> Callable[[Rows, Potentials], Comparison]:
         return Comparison(score - scale[0], tf.transpose(surprise, [1, 0, 2]), pairs)
 
     return sweep
+
+
+def _shaped(values: Sequence[tf.Tensor], as_before: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """Tell a loop that what it carries keeps the shape it had, which a compiled function does not say."""
+    return [tf.ensure_shape(value, before.shape) for value, before in zip(values, as_before, strict=True)]
 
 
 def _shown(

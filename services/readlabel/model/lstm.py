@@ -7,8 +7,9 @@ beyond it has no influence.
 Two cells compute the same function from the same weights, kept in Keras' layout (gates i, f, c, o; one kernel, one
 recurrent kernel, one bias):
 
-* `FusedCell` for CPUs: TensorFlow's ``BlockLSTM``, one fused operation for all of time. (``BlockLSTMV2`` has Keras'
-  gate order, but its registered gradient is wrong in TensorFlow 2.15, so the gates are permuted for the first version.)
+* `FusedCell` for CPUs. In inference TensorFlow's ``BlockLSTM``, one fused operation for all of time. (``BlockLSTMV2``
+  has Keras' gate order, but its registered gradient is wrong in TensorFlow 2.15, so the gates are permuted for the
+  first version.) In training `readlabel.model.lstm_chunks`, which is faster there and the same to rounding.
 * `CudnnCell` for GPUs: ``tf.keras.layers.LSTM`` with the arguments under which Keras calls cuDNN.
 """
 
@@ -19,6 +20,8 @@ from typing import Protocol
 
 import tensorflow as tf
 
+from readlabel.model.lstm_chunks import run_chunks
+
 
 class Cell(Protocol):
     """One LSTM over time-ordered rows."""
@@ -27,23 +30,29 @@ class Cell(Protocol):
     recurrent_kernel: tf.Variable
     bias: tf.Variable
 
-    def run(self, inputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """Map time-major ``(time, batch, features)`` to ``(time, batch, units)``; positions ≥ lengths are undefined."""
+    def run(self, inputs: tf.Tensor, lengths: tf.Tensor, training: bool) -> tf.Tensor:
+        """Map time-major ``(time, batch, features)`` to ``(time, batch, units)``; positions ≥ lengths are undefined.
+
+        Only what is run for training has to have a gradient.
+        """
 
 
 class FusedCell(tf.Module):
     """An LSTM on the fused CPU kernel."""
 
-    def __init__(self, inputs: int, units: int, name: str) -> None:
+    def __init__(self, inputs: int, units: int, name: str, dtype: tf.DType = tf.float32) -> None:
         super().__init__(name="fused_cell")
         self.units = units
+        self._dtype = dtype
         self.kernel = tf.Variable(tf.zeros([inputs, 4 * units]), name=f"{name}/kernel")
         self.recurrent_kernel = tf.Variable(tf.zeros([units, 4 * units]), name=f"{name}/recurrent_kernel")
         self.bias = tf.Variable(tf.zeros([4 * units]), name=f"{name}/bias")
 
-    def run(self, inputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    def run(self, inputs: tf.Tensor, lengths: tf.Tensor, training: bool) -> tf.Tensor:
         """See `Cell`."""
         del lengths  # every position is computed: those beyond a row's end come after all that is read
+        if training:
+            return run_chunks(inputs, self.kernel, self.recurrent_kernel, self.bias, self._dtype)
         start = tf.zeros([tf.shape(inputs)[1], self.units])
         peephole = tf.zeros([self.units])
         return tf.raw_ops.BlockLSTM(
@@ -73,32 +82,35 @@ class CudnnCell(tf.Module):
         self.recurrent_kernel = self.layer.cell.recurrent_kernel
         self.bias = self.layer.cell.bias
 
-    def run(self, inputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    def run(self, inputs: tf.Tensor, lengths: tf.Tensor, training: bool) -> tf.Tensor:
         """See `Cell`. cuDNN refuses rows of length 0, so these are run as rows of length 1."""
+        del training
         mask = tf.transpose(tf.sequence_mask(tf.maximum(lengths, 1), tf.shape(inputs)[0]))
         return self.layer(inputs, mask=mask)
 
 
-def make_cell(inputs: int, units: int, name: str) -> Cell:
+def make_cell(inputs: int, units: int, name: str, dtype: tf.DType = tf.float32) -> Cell:
     """The cell for this machine: cuDNN's where TensorFlow sees a GPU, else the fused CPU kernel's.
 
     Args:
         inputs: features of a position.
         units: width of the cell's output.
         name: of its weights, such as ``lstm_0/lstm_cell``.
+        dtype: of the products that training on a CPU makes outside of the recurrence.
     """
     if tf.config.list_logical_devices("GPU"):
         return CudnnCell(inputs, units, name)
-    return FusedCell(inputs, units, name)
+    return FusedCell(inputs, units, name, dtype)
 
 
-def run_lstm(cells: Sequence[Cell], inputs: tf.Tensor, visible: tf.Tensor) -> tf.Tensor:
+def run_lstm(cells: Sequence[Cell], inputs: tf.Tensor, visible: tf.Tensor, training: bool = False) -> tf.Tensor:
     """Run one layer: a single cell forward in time, or two, the second backward from each row's visible end.
 
     Args:
         cells: forward, or forward and backward.
         inputs: ``(batch, time, features)``.
         visible: ``(batch,)`` int32, positions of each row that the layer may see.
+        training: whether a gradient will be asked for.
 
     Returns:
         ``(batch, time, units × len(cells))`` float32; positions ≥ visible are undefined.
@@ -110,7 +122,7 @@ def run_lstm(cells: Sequence[Cell], inputs: tf.Tensor, visible: tf.Tensor) -> tf
     for cell, backward in zip(cells, (False, True), strict=False):
         order, inverse = _time_order(visible, time, backward)
         ordered = tf.reshape(_permute(flat, order, inverse), [time, batch, features])
-        result = cell.run(ordered, visible)
+        result = cell.run(ordered, visible, training)
         outputs.append(_permute(tf.reshape(result, [time * batch, result.shape[-1]]), inverse, order))
     joined = outputs[0] if len(outputs) == 1 else tf.concat(outputs, -1)
     return tf.reshape(joined, [batch, time, joined.shape[-1]])

@@ -84,7 +84,7 @@ class Network(tf.Module):
         for layer in range(self.hyperparameters.lstm_layers):
             units = lstm_units(self.hyperparameters, layer)
             names = lstm_cells(self.hyperparameters, layer)
-            cells = [make_cell(inputs, units, name) for name in names]
+            cells = [make_cell(inputs, units, name, self._dtype) for name in names]
             self._cells.append(cells)
             for name, cell in zip(names, cells, strict=True):
                 made |= {f"{name}/{part}": getattr(cell, part) for part in ("kernel", "recurrent_kernel", "bias")}
@@ -165,7 +165,7 @@ class Network(tf.Module):
         visible_mask, real_mask = _masks(tokens, lengths, visible)
         features = self._convolutions(tokens, visible_mask, real_mask, hp.conv_layers, own, drop)
         for cells in self._cells:
-            features = run_lstm(cells, features, visible)
+            features = run_lstm(cells, features, visible, training)
             features = drop(features) if drop else features
         if hp.attention_heads:
             parts = [f"multihead_attention/{part}" for part in ("query", "key", "value", "attention_output")]

@@ -18,7 +18,7 @@ from readlabel.reads.labelled import LabelledReads
 
 _STREAM = 2
 """Keeps these random numbers apart from those of other uses of the same seed."""
-_JITTER = 0.03
+_JITTER = 0.01
 """Lengths are ordered after a change of up to this share, so that epochs group reads differently."""
 
 

@@ -1,0 +1,201 @@
+"""The LSTM in chunks of time: the recurrence compiled by XLA, everything that can wait for it as large products.
+
+An LSTM's step needs the state before it only for ``h × recurrent_kernel``; the inputs' share of the gates can be had
+for a whole chunk at once, and so can all gradients except that of the state. So a chunk is: one product for its inputs,
+one compiled loop, and on the way back one compiled loop and three products, while their operands are in the cache.
+One chunk of either direction is compiled for a number of rows and units, never for a read length.
+
+Inside, gates lie in the order i, f, o, c, and the sigmoids are written as ``(1 + tanh(x / 2)) / 2`` with the half moved
+into the weights: one tanh over all four gates is what vectorises best.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+CHUNK = 32
+"""Positions of a chunk: its gates (32 × 32 reads × 256 floats: 1 MB) fit into a core's cache."""
+
+
+def run_chunks(
+    inputs: tf.Tensor, kernel: tf.Tensor, recurrent_kernel: tf.Tensor, bias: tf.Tensor, dtype: tf.DType
+) -> tf.Tensor:
+    """An LSTM over all of time, with its gradient.
+
+    Args:
+        inputs: ``(time, batch, features)``, time-major.
+        kernel: ``(features, 4 × units)``, gates in Keras' order i, f, c, o.
+        recurrent_kernel: ``(units, 4 × units)``.
+        bias: ``(4 × units,)``.
+        dtype: of the products over whole chunks; the recurrence is float32.
+
+    Returns:
+        ``(time, batch, units)`` float32.
+    """
+    time = tf.shape(inputs)[0]
+    padded = tf.pad(inputs, [[0, -time % CHUNK], [0, 0], [0, 0]])
+    return _chunks(padded, _fold(kernel), _fold(recurrent_kernel), _fold(bias), dtype)[:time]
+
+
+def _fold(weights: tf.Tensor) -> tf.Tensor:
+    """Gates from Keras' order to i, f, o, c, and half of what goes into a sigmoid."""
+    i, f, c, o = tf.split(weights, 4, -1)
+    return tf.concat([i / 2, f / 2, o / 2, c], -1)
+
+
+def _chunks(
+    inputs: tf.Tensor, kernel: tf.Tensor, recurrent_kernel: tf.Tensor, bias: tf.Tensor, dtype: tf.DType
+) -> tf.Tensor:
+    count = tf.shape(inputs)[0] // CHUNK
+    batch, features, units = tf.shape(inputs)[1], inputs.shape[2], recurrent_kernel.shape[0]
+
+    def product(left: tf.Tensor, right: tf.Tensor, **transposed: bool) -> tf.Tensor:
+        return tf.matmul(tf.cast(left, dtype), tf.cast(right, dtype), **transposed)
+
+    @tf.custom_gradient
+    def run(
+        inputs: tf.Tensor, kernel: tf.Tensor, recurrent_kernel: tf.Tensor, bias: tf.Tensor
+    ) -> tuple[tf.Tensor, object]:
+        # Nothing inside is differentiated: without this an eager tape would try, and fail in the compiled loops.
+        inputs, kernel, recurrent_kernel, bias = map(tf.stop_gradient, (inputs, kernel, recurrent_kernel, bias))
+        inputs = tf.cast(inputs, dtype)
+
+        def rows(k: tf.Tensor) -> tf.Tensor:
+            return tf.reshape(inputs[k * CHUNK : (k + 1) * CHUNK], [CHUNK * batch, features])
+
+        def ahead(k: tf.Tensor, h: tf.Tensor, c: tf.Tensor, *arrays: tf.TensorArray) -> tuple:
+            given = tf.reshape(product(rows(k), kernel), [CHUNK, batch, 4 * units])
+            *state, hs, cs, gates = _advance(given, recurrent_kernel, bias, h, c)
+            kept = zip(arrays, (hs, cs, gates, h, c), strict=True)
+            return k + 1, *(tf.ensure_shape(s, h.shape) for s in state), *(array.write(k, v) for array, v in kept)
+
+        start = tf.zeros([batch, units])
+        arrays = [tf.TensorArray(tf.float32, count, infer_shape=False) for _ in range(5)]
+        _, _, _, hs, *kept = tf.while_loop(lambda k, *_: k < count, ahead, [0, start, start, *arrays])
+        outputs = tf.ensure_shape(hs.concat(), [None, None, units])
+
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            backward = tf.transpose(recurrent_kernel)
+            shapes = ([CHUNK, None, units], [CHUNK, None, 4 * units], [None, units], [None, units])
+
+            def back(
+                k: tf.Tensor,
+                dh: tf.Tensor,
+                dc: tf.Tensor,
+                dk: tf.Tensor,
+                dr: tf.Tensor,
+                db: tf.Tensor,
+                array: tf.TensorArray,
+            ) -> tuple:
+                wanted = upstream[k * CHUNK : (k + 1) * CHUNK]
+                read = (tf.ensure_shape(one.read(k), shape) for one, shape in zip(kept, shapes, strict=True))
+                cs, gates, h, c = read
+                own = outputs[k * CHUNK : (k + 1) * CHUNK - 1]
+                *state, dz = _retreat(wanted, cs, gates, c, backward, dh, dc)
+                dz = tf.reshape(dz, [CHUNK * batch, 4 * units])
+                db += tf.reduce_sum(dz, 0)
+                dz = tf.cast(dz, dtype)
+                before = tf.reshape(tf.concat([h[None], own], 0), [CHUNK * batch, units])
+                dk += tf.cast(product(rows(k), dz, transpose_a=True), tf.float32)
+                dr += tf.cast(product(before, dz, transpose_a=True), tf.float32)
+                dx = tf.reshape(product(dz, kernel, transpose_b=True), [CHUNK, batch, features])
+                return k - 1, *(tf.ensure_shape(s, dh.shape) for s in state), dk, dr, db, array.write(k, dx)
+
+            zeros = [tf.zeros_like(w) for w in (kernel, recurrent_kernel, bias)]
+            array = tf.TensorArray(dtype, count, infer_shape=False)
+            _, _, _, *by_weight, array = tf.while_loop(
+                lambda k, *_: k >= 0, back, [count - 1, start, start, *zeros, array]
+            )
+            by_input = tf.ensure_shape(array.concat(), [None, None, features])
+            return tf.cast(by_input, tf.float32), *by_weight
+
+        return outputs, gradient
+
+    return run(inputs, kernel, recurrent_kernel, bias)
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _advance(
+    given: tf.Tensor, recurrent_kernel: tf.Tensor, bias: tf.Tensor, h: tf.Tensor, c: tf.Tensor
+) -> tuple[tf.Tensor, ...]:
+    """One chunk forward in time.
+
+    Args:
+        given: ``(CHUNK, batch, 4 × units)``, the inputs' share of the gates.
+        recurrent_kernel: ``(units, 4 × units)``.
+        bias: ``(4 × units,)``.
+        h: ``(batch, units)``, output before the chunk.
+        c: ``(batch, units)``, state before the chunk.
+
+    Returns:
+        Output and state after the chunk, then outputs, states and tanhs of the gates at each of its positions.
+    """
+    units, shape = h.shape[1], h.shape
+    given = tf.cast(given, tf.float32) + bias
+    reads = tf.TensorArray(tf.float32, CHUNK).unstack(given)
+
+    def step(
+        i: tf.Tensor, h: tf.Tensor, c: tf.Tensor, hs: tf.TensorArray, cs: tf.TensorArray, gates: tf.TensorArray
+    ) -> tuple:
+        tanhs = tf.tanh(reads.read(i) + tf.matmul(h, recurrent_kernel))
+        opened = 0.5 * tanhs[:, : 3 * units] + 0.5
+        c = opened[:, units : 2 * units] * c + opened[:, :units] * tanhs[:, 3 * units :]
+        h = opened[:, 2 * units :] * tf.tanh(c)
+        return i + 1, h, c, hs.write(i, h), cs.write(i, c), gates.write(i, tanhs)
+
+    arrays = [tf.TensorArray(tf.float32, CHUNK, element_shape=s) for s in (shape, shape, given.shape[1:])]
+    _, h, c, *arrays = tf.while_loop(lambda i, *_: i < CHUNK, step, [0, h, c, *arrays], maximum_iterations=CHUNK)
+    return h, c, *(array.stack() for array in arrays)
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _retreat(
+    wanted: tf.Tensor,
+    cs: tf.Tensor,
+    gates: tf.Tensor,
+    c: tf.Tensor,
+    backward_kernel: tf.Tensor,
+    dh: tf.Tensor,
+    dc: tf.Tensor,
+) -> tuple[tf.Tensor, ...]:
+    """The gradient of one chunk, backward in time.
+
+    Args:
+        wanted: ``(CHUNK, batch, units)``, derivatives by the chunk's outputs from outside of the recurrence.
+        cs: ``(CHUNK, batch, units)``, its states.
+        gates: ``(CHUNK, batch, 4 × units)``, tanhs of its gates.
+        c: ``(batch, units)``, state before the chunk.
+        backward_kernel: ``(4 × units, units)``, the recurrent kernel transposed.
+        dh: ``(batch, units)``, derivative by the output after the chunk, through the recurrence.
+        dc: ``(batch, units)``, derivative by the state after the chunk.
+
+    Returns:
+        Derivatives by output and state before the chunk, and by what goes into the tanhs of its gates.
+    """
+    before = tf.concat([c[None], cs[:-1]], 0)
+    wanted = tf.ensure_shape(wanted, cs.shape)
+    reads = [
+        (tf.TensorArray(tf.float32, CHUNK).unstack(values), values.shape[1:]) for values in (wanted, gates, cs, before)
+    ]
+
+    def step(j: tf.Tensor, dh: tf.Tensor, dc: tf.Tensor, dzs: tf.TensorArray) -> tuple:
+        at = CHUNK - 1 - j
+        own, tanhs, state, previous = (tf.ensure_shape(values.read(at), shape) for values, shape in reads)
+        i, f, o, candidate = tf.split(tanhs, 4, -1)
+        out = tf.tanh(state)
+        dh += own
+        dc += dh * (0.5 * o + 0.5) * (1 - out * out)
+        dz = tf.concat(
+            [
+                dc * candidate * 0.5 * (1 - i * i),
+                dc * previous * 0.5 * (1 - f * f),
+                dh * out * 0.5 * (1 - o * o),
+                dc * (0.5 * i + 0.5) * (1 - candidate * candidate),
+            ],
+            -1,
+        )
+        return j + 1, tf.matmul(dz, backward_kernel), dc * (0.5 * f + 0.5), dzs.write(at, dz)
+
+    array = tf.TensorArray(tf.float32, CHUNK, element_shape=gates.shape[1:])
+    _, dh, dc, array = tf.while_loop(lambda j, *_: j < CHUNK, step, [0, dh, dc, array], maximum_iterations=CHUNK)
+    return dh, dc, array.stack()
