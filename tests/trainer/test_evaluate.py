@@ -19,7 +19,8 @@ from readlabel.model.network import Network
 from readlabel.model.predict import predict
 from readlabel.reads.labelled import LabelledReads
 from readlabel.reads.parquet import read_reads, write_reads
-from readlabel.trainer.evaluate import Budget, evaluate
+from readlabel.trainer.budget import Budget
+from readlabel.trainer.evaluate import evaluate
 
 
 @pytest.fixture(scope="module")
