@@ -73,13 +73,13 @@ def iter_sequenced(path: Path) -> Iterator[NamedRead]:
 
 
 def check_beginnings(paths: Iterable[Path]) -> None:
-    """Look at the first read of each file, standard input excepted, which can be read only once.
+    """Look at the first read of each file, except of those that can be read only once: standard input and pipes.
 
     Raises:
         InputError: a file is missing, or begins as neither FASTQ nor FASTA does.
     """
     for path in paths:
-        if path != STDIN:
+        if not _only_once(path):
             next(iter_sequenced(path))
 
 
@@ -91,14 +91,14 @@ def measure(paths: Sequence[Path], progress: Callable[[int], None] | None = None
         progress: told from time to time how many reads were seen.
 
     Returns:
-        What they hold; None when standard input is among them.
+        What they hold; None when a file among them can be read only once.
 
     Raises:
         InputError: a file cannot be used.
     """
     count = bases = empty = 0
     for path in paths:
-        if path == STDIN:
+        if _only_once(path):
             continue
         for read in iter_sequenced(path):
             count += 1
@@ -106,7 +106,7 @@ def measure(paths: Sequence[Path], progress: Callable[[int], None] | None = None
             empty += not len(read.tokens)
             if progress and count % _WATCH_READS == 0:
                 progress(count)
-    return None if STDIN in paths else Extent(count - empty, bases, empty)
+    return None if any(map(_only_once, paths)) else Extent(count - empty, bases, empty)
 
 
 def sequenced_batches(paths: Sequence[Path], label_names: tuple[str, ...]) -> Iterator[LabelledReads]:
@@ -135,6 +135,10 @@ def sequenced_batches(paths: Sequence[Path], label_names: tuple[str, ...]) -> It
         raise InputError(f"{', '.join(map(shown, paths))}: no read has a base")
     if batch:
         yield _reads(batch, label_names)
+
+
+def _only_once(path: Path) -> bool:
+    return path == STDIN or path.is_fifo()
 
 
 def _reads(batch: list[NamedRead], label_names: tuple[str, ...]) -> LabelledReads:
