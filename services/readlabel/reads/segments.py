@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from readlabel.artifacts.atomic import atomic_path
 from readlabel.messages import InputError, Library
-from readlabel.reads._arrow import string_column
+from readlabel.reads._arrow import number_column, string_column, text_column, word_column
 from readlabel.reads._file import Header, write_header
 from readlabel.reads._text import STDIN
 from readlabel.reads.labelled import STRANDS, LabelledReads
@@ -148,15 +148,15 @@ def _table(reads: LabelledReads, verdicts: Verdicts) -> Any:
     bounds = np.append(begin, reads.num_bases)
     reasons, reason_of = np.unique(np.array(verdicts.reason, object), return_inverse=True)
     columns = [
-        pa.array(reads.read_ids, pa.string()).take(pa.array(read)),
-        pa.array(reads.lengths[read].astype(np.int32)),
+        text_column(reads.read_ids[read].tolist()),
+        number_column(reads.lengths[read].astype(np.int32)),
         pa.array(verdicts.valid[read]),
-        _words(reason_of[read], reasons),
-        pa.array(verdicts.molecule),
-        _words(verdicts.strand, STRANDS),
-        _words(segments.label, reads.label_names),
-        pa.array(segments.start),
-        pa.array(segments.end),
+        word_column(reason_of[read].astype(np.int32), reasons.tolist()),
+        number_column(verdicts.molecule),
+        word_column(verdicts.strand.astype(np.int32), STRANDS),
+        word_column(segments.label.astype(np.int32), reads.label_names),
+        number_column(segments.start),
+        number_column(segments.end),
         # Segments tile the reads, so the letters of all reads are those of all rows.
         string_column(bounds, letters_of(_directed(reads, begin, verdicts.strand == _MINUS))),
     ]
@@ -172,7 +172,3 @@ def _directed(reads: LabelledReads, begin: NDArray[np.int64], turned: NDArray[np
     tokens = reads.tokens.copy()
     tokens[place] = COMPLEMENT[reads.tokens[opposite]]
     return tokens
-
-
-def _words(codes: NDArray[Any], words: Any) -> Any:
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(list(words), pa.string()))
