@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from readlabel.artifacts.names import SEQ_ORDERS
 from readlabel.messages import InputError
 from readlabel.report.export import export
 from readlabel.report.folders import open_folder
-from readlabel.report.install import SEQ_ORDERS, install
+from readlabel.report.install import install
 
 ROW_3P = (
     '10x3p_sc_ont\t"5p,CBC,UMI,polyT,cDNA,3p"\t"TCTACACGACGCTCTTCCGATCT,N16,N12,T,NN,CCCATGTACTCTGCGTTGATACCACTGCTT"'

@@ -27,6 +27,8 @@ from readlabel.messages import (
     TrainingOptions,
     TrainOrder,
 )
+from readlabel.model.export import export
+from readlabel.model.network import Network
 from readlabel.reads.labelled import LabelledReads, runs
 from readlabel.reads.parquet import write_reads
 
@@ -182,6 +184,26 @@ def library() -> Library:
 def tiny() -> Hyperparameters:
     """Two convolutions, so that the second batch norm depends on the first; dropout, so that its noise is tested."""
     return TINY
+
+
+@pytest.fixture(scope="session")
+def network(tiny: Hyperparameters, library: Library) -> Network:
+    """An untrained network whose labels vary."""
+    built = Network.build(tiny, library, TrainingOptions())
+    # An untrained network prefers one label everywhere, and any mistake would look right: so its scores are centred.
+    kernel, bias = (built.weights[f"time_dense/{part}"] for part in ("kernel", "bias"))
+    kernel.assign(kernel * 300)
+    tokens, length = make_reads(20).tokens[None], np.array([make_reads(20).num_bases], np.int32)
+    scores = built.emissions(tokens, length, length, training=False)
+    bias.assign(bias - np.mean(scores, (0, 1)))
+    return built
+
+
+@pytest.fixture
+def exported(tmp_path: Path, network: Network) -> Path:
+    """Its files, in a run's layout."""
+    export(network, tmp_path / "run")
+    return tmp_path / "run"
 
 
 @pytest.fixture(scope="session")

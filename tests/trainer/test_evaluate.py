@@ -13,27 +13,13 @@ import pytest
 
 from readlabel.artifacts import names
 from readlabel.evaluation import score
-from readlabel.messages import Hyperparameters, InputError, Library, Metrics, Segment, TrainingOptions
-from readlabel.model.export import export
+from readlabel.messages import InputError, Library, Metrics, Segment
 from readlabel.model.network import Network
 from readlabel.model.predict import predict
 from readlabel.reads.labelled import LabelledReads
 from readlabel.reads.parquet import read_reads, write_reads
-from readlabel.trainer.evaluate import Budget, evaluate
-
-
-@pytest.fixture(scope="module")
-def network(tiny: Hyperparameters, library: Library) -> Network:
-    built = Network.build(tiny, library, TrainingOptions())
-    # Without this an untrained network prefers one label everywhere, and any mistake would look right.
-    built.weights["time_dense/kernel"].assign(built.weights["time_dense/kernel"] * 30)
-    return built
-
-
-@pytest.fixture
-def exported(tmp_path: Path, network: Network) -> Path:
-    export(network, tmp_path / "run")
-    return tmp_path / "run"
+from readlabel.trainer.budget import Budget
+from readlabel.trainer.evaluate import evaluate
 
 
 @pytest.fixture
@@ -81,11 +67,11 @@ def test_folders_without_one_variant_are_refused(named: Path, read_files: tuple[
         with pytest.raises(InputError, match=message):
             evaluate(folder, read_files[1], tmp_path / "out", Budget())
 
-    refused(tmp_path / "nowhere", "is no folder")
+    refused(tmp_path / "nowhere", "there is no such folder")
     (tmp_path / "empty").mkdir()
     refused(tmp_path / "empty", "here is neither")
     (named / "other_0_params.json").write_text("{}")
-    refused(named, "2 of the latter: mini_3, other_0")
+    refused(named, "2 of the latter: mini_3, other_0; give .*/NAME")
     (named / "other_0_params.json").unlink()
     (named / "mini_3.h5").unlink()
     refused(named, r"mini_3\.h5: is missing")

@@ -49,3 +49,7 @@ ARTIFACTS: tuple[Artifact, ...] = (
 )
 
 VALIDATION_PDF_SUFFIX = "_val_viz.pdf"
+SEQ_ORDERS = "seq_orders.tsv"
+"""The libraries of a folder of models, as tranquillyzer names it."""
+CRF_SUFFIX = "_w_CRF"
+"""What tranquillyzer puts behind the name of a model with a CRF."""

@@ -34,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "train": "Train one combination over a training service.",
     "runs": "List, watch, cancel, resume and fetch the runs of a service.",
     "evaluate": "Judge an exported model on labelled reads.",
+    "label": "Label real reads with an exported model.",
     "export": "Lay a run out as tranquillyzer does, with its validation PDF.",
     "report": "Compare the variants of a grid.",
     "check-device": "Compare a GPU with the CPU.",

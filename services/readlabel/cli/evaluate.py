@@ -12,9 +12,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from readlabel.cli._device import use_device
 from readlabel.messages import Metrics
-from readlabel.trainer.evaluate import Budget, evaluate
-from readlabel.trainer.machine import claim_device
+from readlabel.trainer.budget import Budget
+from readlabel.trainer.evaluate import evaluate
 
 _BUDGET = Budget()
 
@@ -47,7 +48,7 @@ def main(
       readlabel evaluate --run results/mylib/mylib_0 \\
         --validation validation.parquet
     """
-    claim_device(device, threads)
+    use_device(device, threads)
     budget = Budget(target_tokens, min_batch_size, max_batch_size, vram_headroom)
     with ExitStack() as stack:
         folder = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -10,9 +10,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from readlabel.artifacts.message_file import read_message
 from readlabel.messages import Grid
 from readlabel.report.build import Report, build
-from readlabel.report.folders import read_message
 from readlabel.report.leaderboard import by_model, comparability, hyperparameter_text, varying
 from readlabel.report.page import seconds
 

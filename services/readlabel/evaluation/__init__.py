@@ -1,4 +1,4 @@
-"""How good predicted labels are: predicted against true labels in, `Scores` out."""
+"""How good predicted labels are: against true labels (`Scores`), and against the library's order (`architecture`)."""
 
 from readlabel.evaluation.scores import exact_order, score
 

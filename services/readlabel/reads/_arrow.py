@@ -1,7 +1,11 @@
-"""Flat numpy arrays as Arrow columns and back, without a copy where the bytes allow it."""
+"""Flat numpy arrays as Arrow columns and back, without a copy where the bytes allow it.
+
+Columns are made of their buffers: the first ``pyarrow.array`` imports pandas, which takes a quarter of a second.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +20,28 @@ SEGMENT = pa.struct(
     ]
 )
 SEGMENTS = pa.list_(pa.field("element", SEGMENT, nullable=False))
+
+
+def number_column(values: NDArray[Any]) -> Any:
+    """A column of integers, without missing values."""
+    buffers = [None, pa.py_buffer(np.ascontiguousarray(values))]
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), buffers)
+
+
+def text_column(texts: Sequence[str | None]) -> Any:
+    """A string column; None is a missing value."""
+    known = np.array([text is not None for text in texts], bool)
+    encoded = [(text or "").encode() for text in texts]
+    offsets = np.zeros(len(encoded) + 1, np.int32)
+    np.cumsum([len(text) for text in encoded], out=offsets[1:])
+    missing = None if known.all() else pa.py_buffer(np.packbits(known, bitorder="little"))
+    letters = pa.py_buffer(b"".join(encoded))
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), letters, missing)
+
+
+def word_column(codes: NDArray[Any], words: Sequence[str]) -> Any:
+    """A dictionary column."""
+    return pa.DictionaryArray.from_arrays(number_column(codes), text_column(words))
 
 
 def string_column(offsets: NDArray[np.int64], letters: bytes) -> Any:
@@ -33,8 +59,8 @@ def segment_column(
     offsets: NDArray[np.int64], label: NDArray[np.uint8], start: NDArray[np.int32], end: NDArray[np.int32]
 ) -> Any:
     """A column of segment lists."""
-    rows = pa.StructArray.from_arrays([pa.array(label), pa.array(start), pa.array(end)], fields=list(SEGMENT))
-    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), rows, type=SEGMENTS)
+    rows = pa.StructArray.from_arrays([number_column(part) for part in (label, start, end)], fields=list(SEGMENT))
+    return pa.ListArray.from_arrays(number_column(offsets.astype(np.int32)), rows, type=SEGMENTS)
 
 
 def one_chunk(column: Any) -> Any:

@@ -1,4 +1,4 @@
-"""FASTA (gzip too): sequences by name enter, flat token arrays leave. Errors name the line."""
+"""FASTA: a file (gzip too) enters as one array of tokens, or read by read. Errors name the line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from readlabel.messages import InputError, Problem
 from readlabel.reads._text import numbered_lines
+from readlabel.reads.fastq import NamedRead
 from readlabel.reads.tokens import TOKEN_OF, tokens_of_bytes
 
 MAX_PROBLEMS = 20
@@ -70,6 +71,38 @@ def read_fasta(path: Path) -> Sequences:
     return Sequences(tuple(names), np.array([0, *ends], np.int64), tokens_of_bytes(letters))
 
 
+def iter_fasta(lines: Iterator[tuple[int, bytes]], path: str) -> Iterator[NamedRead]:
+    """The reads of FASTA one at a time; unlike the sequences of `read_fasta` they may be empty and share a name.
+
+    Args:
+        lines: numbered, without their ends.
+        path: what to call the file in an error.
+
+    Raises:
+        InputError: the lines break the format; names the first line that does.
+    """
+    name: str | None = None
+    letters = bytearray()
+    for number, line in lines:
+        line = line.strip()
+        if line.startswith(b">"):
+            if name is not None:
+                yield NamedRead(name, tokens_of_bytes(letters))
+            words = line[1:].decode("utf-8", "replace").split(maxsplit=1)
+            if not words:
+                raise InputError(f"{path}, line {number}: the header has no name after '>'")
+            name = words[0]
+            letters = bytearray()
+        elif line:
+            if name is None:
+                raise InputError(f"{path}, line {number}: FASTA begins with a line '>name'")
+            for problem in _foreign_letter(path, number, line):
+                raise InputError([problem])
+            letters += line
+    if name is not None:
+        yield NamedRead(name, tokens_of_bytes(letters))
+
+
 def _begin_sequence(
     path: Path, number: int, line: bytes, names: list[str], line_of_name: dict[str, int]
 ) -> Iterator[Problem]:
@@ -92,7 +125,7 @@ def _end_sequence(
         ends.append(len(letters))
 
 
-def _foreign_letter(path: Path, number: int, line: bytes) -> Iterator[Problem]:
+def _foreign_letter(path: Path | str, number: int, line: bytes) -> Iterator[Problem]:
     foreign = line.translate(None, _NUCLEOTIDES)
     if foreign:
         column = line.index(foreign[:1]) + 1

@@ -1,41 +1,42 @@
-"""FASTQ (gzip too): reads with qualities, one at a time. Errors name the line."""
+"""FASTQ: numbered lines enter, reads leave, one at a time. Errors name the line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from readlabel.messages import InputError
-from readlabel.reads._text import numbered_lines
-from readlabel.reads.tokens import tokenize
+from readlabel.reads.tokens import tokenize, tokens_of_bytes
+
+_QUALITIES = bytes(range(ord("!"), ord("~") + 1))
 
 
 @dataclass(frozen=True)
-class FastqRead:
-    """One read.
+class NamedRead:
+    """One read as FASTQ and FASTA have it.
 
     Attributes:
-        name: the word after ``@``.
-        tokens: (bases,) uint8.
-        quality: (bases,) uint8, Phred values.
+        name: the word after ``@`` or ``>``.
+        tokens: (bases,) uint8; a sequencer's files may hold reads without a base.
     """
 
     name: str
     tokens: NDArray[np.uint8]
-    quality: NDArray[np.uint8]
 
 
-def iter_fastq(path: Path) -> Iterator[FastqRead]:
-    """The reads of a FASTQ file of four lines a read.
+def iter_fastq(lines: Iterator[tuple[int, bytes]], path: str) -> Iterator[NamedRead]:
+    """The reads of FASTQ with four lines a read; their qualities are checked and left behind.
+
+    Args:
+        lines: numbered, without their ends.
+        path: what to call the file in an error.
 
     Raises:
-        InputError: the file cannot be read or breaks the format; names the line.
+        InputError: the lines break the format; names the line.
     """
-    lines = numbered_lines(path)
     for number, header in lines:
         if not header.strip():
             continue
@@ -52,7 +53,9 @@ def iter_fastq(path: Path) -> Iterator[FastqRead]:
             raise InputError(
                 f"{path}, line {number + 3}: {len(quality)} qualities for {len(sequence)} bases; there is one a base"
             )
-        values = np.frombuffer(quality, np.uint8) - np.uint8(33)
-        if (values > 93).any():
+        if quality.translate(None, _QUALITIES):
             raise InputError(f"{path}, line {number + 3}: a quality is outside '!' to '~'")
-        yield FastqRead(words[0], tokenize(sequence, f"{words[0]} ({path}, line {number + 1})"), values)
+        tokens = tokens_of_bytes(b"")
+        if sequence:
+            tokens = tokenize(sequence, f"{words[0]} ({path}, line {number + 1})")
+        yield NamedRead(words[0], tokens)

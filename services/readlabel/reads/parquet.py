@@ -32,10 +32,13 @@ from readlabel.reads._arrow import (
     SEGMENTS,
     binary_column,
     bytes_of,
+    number_column,
     one_chunk,
     segment_column,
     segments_of,
     string_column,
+    text_column,
+    word_column,
 )
 from readlabel.reads._file import Header, open_file, write_header
 from readlabel.reads.labelled import KINDS, STRANDS, LabelledReads, SegmentTable, concatenate
@@ -167,14 +170,14 @@ def _row_groups(batches: Iterable[LabelledReads]) -> Iterator[LabelledReads]:
 def _table(reads: LabelledReads, schema: Any) -> Any:
     table = reads.segments
     columns = [
-        pa.array(reads.read_ids, pa.string()),
+        text_column(reads.read_ids.tolist()),
         string_column(reads.offsets, letters_of(reads.tokens)),
         binary_column(reads.offsets, reads.labels),
-        pa.array(reads.pair),
-        pa.DictionaryArray.from_arrays(pa.array(reads.kind.astype(np.int8)), pa.array(KINDS)),
-        pa.DictionaryArray.from_arrays(pa.array(reads.strand.astype(np.int8)), pa.array(STRANDS)),
+        number_column(reads.pair),
+        word_column(reads.kind.astype(np.int8), KINDS),
+        word_column(reads.strand.astype(np.int8), STRANDS),
         segment_column(table.offsets, table.label, table.start, table.end),
-        pa.array(reads.transcript, pa.string(), from_pandas=True),
+        text_column(reads.transcript.tolist()),
     ]
     return pa.Table.from_arrays(columns, schema=schema)
 

@@ -27,8 +27,9 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.transforms import IdentityTransform
 from numpy.typing import NDArray
 
+from readlabel.messages import Library
 from readlabel.report.layout import BASES_PER_LINE, RULER_STEP, Line, Row, lines_of
-from readlabel.report.palette import MUTED, TEXT, WRONG
+from readlabel.report.palette import MUTED, TEXT, WRONG, fills
 
 PAGE_WIDTH = 15 * 72
 MARGIN = 36.0
@@ -85,6 +86,12 @@ class Style:
     labels: tuple[str, ...]
     legend: tuple[str, ...]
     fills: dict[str, str]
+
+
+def style_of(library: Library) -> Style:
+    """How the reads of a library are drawn; indices mean `library.labels`."""
+    legend = tuple(dict.fromkeys(segment.name for segment in library.segments))
+    return Style(library.labels, legend, fills(library.labels))
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,14 @@ from pathlib import Path
 
 from readlabel.artifacts.atomic import atomic_folder
 from readlabel.artifacts.names import ARTIFACTS, PREDICTIONS, RUN, VALIDATION_PDF_SUFFIX
+from readlabel.evaluation.architecture import judge
 from readlabel.messages import InputError, Library, OutputError
 from readlabel.reads.labelled import LabelledReads, concatenate
 from readlabel.reads.parquet import iter_reads
 from readlabel.reads.predictions import Predictions, read_predictions
-from readlabel.report.architecture import judge
-from readlabel.report.drawing import DrawnRead, Style
+from readlabel.report.drawing import DrawnRead, style_of
 from readlabel.report.folders import RunFolder
 from readlabel.report.layout import runs_of
-from readlabel.report.palette import fills
 from readlabel.report.pdf import write_drawings
 
 DEFAULT_PLOT_READS = 20
@@ -62,12 +61,8 @@ def export(
                 shutil.copyfile(run.file(artifact.name), laid_out.file(artifact.name))
         if record.state == "SUCCEEDED" and validation is not None:
             library = record.spec.point.library
-            labels = library.labels
-            legend = tuple(dict.fromkeys(segment.name for segment in library.segments))
             reads = drawn_reads(library, validation, run.file(PREDICTIONS), num_plot_reads)
-            write_drawings(
-                folder / f"{variant}{VALIDATION_PDF_SUFFIX}", variant, reads, Style(labels, legend, fills(labels))
-            )
+            write_drawings(folder / f"{variant}{VALIDATION_PDF_SUFFIX}", variant, reads, style_of(library))
     return target
 
 

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import ValidationError
-
+from readlabel.artifacts.message_file import read_message
 from readlabel.artifacts.names import ARTIFACTS, METRICS, RUN
-from readlabel.messages import InputError, Message, Metrics, RunRecord
+from readlabel.messages import InputError, Metrics, RunRecord
 
 _SUFFIX = {artifact.name: artifact.suffix for artifact in ARTIFACTS}
-_MessageT = TypeVar("_MessageT", bound=Message)
 
 
 @dataclass(frozen=True)
@@ -79,19 +76,3 @@ def open_folder(path: Path) -> RunFolder:
         return RunFolder(path, records[0].removesuffix(suffix))
     found = f"it holds {len(records)} of the latter" if records else "it holds neither"
     raise InputError(f"{path}: a run's folder holds {RUN}, an exported variant one file *{suffix}; {found}")
-
-
-def read_message(path: Path, kind: type[_MessageT]) -> _MessageT:
-    """Read one message from its JSON file.
-
-    Raises:
-        InputError: the file cannot be read, or is not such a message; says the first thing that is wrong with it.
-    """
-    try:
-        return kind.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path}: is no {kind.__name__}: {where + ': ' if where else ''}{first['msg']}") from error

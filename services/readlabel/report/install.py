@@ -12,12 +12,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from readlabel.artifacts.atomic import atomic_path, raise_output_error
-from readlabel.artifacts.names import LABEL_BINARIZER, PARAMS, WEIGHTS
+from readlabel.artifacts.names import CRF_SUFFIX, LABEL_BINARIZER, PARAMS, SEQ_ORDERS, WEIGHTS
 from readlabel.messages import InputError, Library
 from readlabel.report.folders import RunFolder
 from readlabel.tables import format_row
 
-SEQ_ORDERS = "seq_orders.tsv"
 _SUFFIXES = {WEIGHTS: ".h5", PARAMS: "_params.json", LABEL_BINARIZER: "_lbl_bin.pkl"}
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -46,7 +45,7 @@ def install(run: RunFolder, folder: Path, name: str | None = None) -> list[Path]
     library = _renamed(point.library, name)
     table = folder / SEQ_ORDERS
     _write_row(table, library)  # first, since somebody else's table may be read-only: then nothing is written
-    stem = f"{library.model}_w_CRF" if point.hyperparameters.crf_layer else library.model
+    stem = library.model + CRF_SUFFIX if point.hyperparameters.crf_layer else library.model
     written = []
     for artifact, suffix in _SUFFIXES.items():
         target = folder / f"{stem}{suffix}"

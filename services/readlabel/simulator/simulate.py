@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from readlabel.messages import InputError, Library
 from readlabel.reads.fasta import Sequences
 from readlabel.reads.labelled import LabelledReads
-from readlabel.simulator._workers import blocks_from_workers
 from readlabel.simulator.block import BlockSimulator
 from readlabel.simulator.parameters import MAX_SEED, SimulationParameters, Stream
 
@@ -55,6 +54,9 @@ def simulate(
     count = -(-num_reads // simulator.templates)
     workers = max(1, min(workers, count // _LEAST_BLOCKS))
     if workers > 1:
+        # Only here: the standard library's pools take long to import.
+        from readlabel.simulator._workers import blocks_from_workers
+
         blocks = blocks_from_workers(library, parameters, seed, stream, transcripts, count, workers)
     else:
         blocks = (simulator.block(index) for index in range(count))

@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,32 +25,16 @@ from readlabel.model.predict import predict
 from readlabel.reads.labelled import LabelledReads
 from readlabel.reads.parquet import read_reads
 from readlabel.reads.predictions import Predictions, write_predictions
+from readlabel.trainer.budget import Budget
 from readlabel.trainer.machine import claim_device
-from readlabel.trainer.variant import load_variant
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How large the batches of a prediction may be; names and defaults are those of tranquillyzer's options.
-
-    Attributes:
-        target_tokens: positions of a batch, padding included.
-        min_batch_size: reads of a batch at least, also after memory ran out.
-        max_batch_size: reads of a batch at most.
-        vram_headroom: share of a GPU's memory left free.
-    """
-
-    target_tokens: int = 1_200_000
-    min_batch_size: int = 1
-    max_batch_size: int = 8192
-    vram_headroom: float = 0.35
+from readlabel.trainer.variant import find_variant
 
 
 def evaluate(variant: Path, validation: Path, out: Path, budget: Budget) -> Metrics:
     """Judge an exported variant on labelled reads, each by itself and under tranquillyzer's padding.
 
     Args:
-        variant: a run's folder, or one that an exported variant lies in.
+        variant: where it lies, see `readlabel.trainer.variant`.
         validation: Parquet file of labelled reads.
         out: folder for metrics.json and predictions.parquet.
         budget: how large batches may be.
@@ -60,7 +43,7 @@ def evaluate(variant: Path, validation: Path, out: Path, budget: Budget) -> Metr
         InputError: a file cannot be used, or the reads have a label that the model does not know.
         OutputError: the results cannot be written.
     """
-    network = load_variant(variant)
+    network = find_variant(variant).load()
     reads = read_reads(validation)
     truth = _in_labels_of(network.labels, reads, validation)
     begin = time.monotonic()

@@ -1,46 +1,107 @@
-"""An exported variant's folder, in a run's layout or in tranquillyzer's: a folder in, its network out."""
+"""An exported variant on disk, in a run's layout or in tranquillyzer's: a path in; its network and library out.
+
+A path is a run's folder, the folder of one exported variant, or the files' common prefix: ``models/mylib`` for
+``models/mylib.h5`` (or ``mylib_w_CRF.h5``) with its ``_params.json`` and ``_lbl_bin.pkl``.
+"""
 
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-from readlabel.artifacts.names import ARTIFACTS, LABEL_BINARIZER, PARAMS, WEIGHTS
-from readlabel.messages import InputError
+from readlabel.artifacts.message_file import read_message
+from readlabel.artifacts.names import ARTIFACTS, CRF_SUFFIX, LABEL_BINARIZER, PARAMS, RUN, SEQ_ORDERS, WEIGHTS
+from readlabel.messages import InputError, Library, RunRecord
 from readlabel.model.export import load
 from readlabel.model.network import Network
+from readlabel.tables import read_seq_orders
 
 _SUFFIX = {artifact.name: artifact.suffix for artifact in ARTIFACTS}
 _NEEDED = (WEIGHTS, PARAMS, LABEL_BINARIZER)
 
 
-def load_variant(folder: Path) -> Network:
-    """Load the network of a run's folder, or of ``<name>.h5`` with its ``_params.json`` and ``_lbl_bin.pkl``.
+@dataclass(frozen=True)
+class Variant:
+    """Where a variant's files are.
+
+    Attributes:
+        folder: that holds them.
+        name: the files' prefix; None in a run's layout.
+    """
+
+    folder: Path
+    name: str | None
+
+    def file(self, artifact: str) -> Path:
+        """Where a file lies, present or not; `artifact` is a name of `readlabel.artifacts.names`."""
+        return self.folder / (artifact if self.name is None else self.name + _SUFFIX[artifact])
+
+    def load(self) -> Network:
+        """Its network.
+
+        Raises:
+            InputError: a file is missing, or the files do not fit each other.
+        """
+        sources = {name: self.file(name) for name in _NEEDED}
+        missing = [path for path in sources.values() if not path.is_file()]
+        if missing:
+            others = ", ".join(path.name for path in sources.values() if path not in missing)
+            raise InputError(f"{', '.join(map(str, missing))}: is missing; {others} beside it is there")
+        if self.name is None:
+            return load(self.folder)
+        with tempfile.TemporaryDirectory() as linked:
+            links = {Path(linked) / name: source for name, source in sources.items()}
+            for link, source in links.items():
+                link.symlink_to(source.resolve())
+            try:
+                return load(Path(linked))
+            except InputError as error:
+                text = str(error)
+                for link, source in links.items():
+                    text = text.replace(str(link), str(source))
+                raise InputError(text) from error
+
+    def library(self) -> Library | None:
+        """The library that the record of its run, or else the row of its name in a ``seq_orders.tsv`` beside it, tells.
+
+        Raises:
+            InputError: one of the two is there and cannot be read.
+        """
+        if self.file(RUN).is_file():
+            return read_message(self.file(RUN), RunRecord).spec.point.library
+        table = self.folder / SEQ_ORDERS
+        if self.name is None or not table.is_file():
+            return None
+        model = self.name.removesuffix(CRF_SUFFIX)
+        return read_seq_orders(table, [model])[model]
+
+
+def find_variant(path: Path) -> Variant:
+    """Find the one variant that a path means.
 
     Raises:
-        InputError: there is no variant in the folder, or more than one, or its files do not fit each other.
+        InputError: there is none, or more than one.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: is no folder; give a run's folder or an exported variant's")
-    if (folder / WEIGHTS).exists():
-        return load(folder)
-    names = sorted(path.name.removesuffix(_SUFFIX[PARAMS]) for path in folder.glob(f"*{_SUFFIX[PARAMS]}"))
-    if len(names) != 1:
-        found = f"{len(names)} of the latter: {', '.join(names)}" if names else "neither"
+    if path.is_dir():
+        if (path / WEIGHTS).exists():
+            return Variant(path, None)
+        names = sorted(found.name.removesuffix(_SUFFIX[PARAMS]) for found in path.glob(f"*{_SUFFIX[PARAMS]}"))
+        if len(names) == 1:
+            return Variant(path, names[0])
+        found = f"{len(names)} of the latter: {', '.join(names)}; give {path}/NAME" if names else "neither"
         raise InputError(
-            f"{folder}: a run's folder holds {WEIGHTS}, an exported variant's one file *{_SUFFIX[PARAMS]}; "
+            f"{path}: a run's folder holds {WEIGHTS}, an exported variant's one file *{_SUFFIX[PARAMS]}; "
             f"here is {found}"
         )
-    with tempfile.TemporaryDirectory() as linked:
-        sources = {Path(linked) / name: folder / f"{names[0]}{_SUFFIX[name]}" for name in _NEEDED}
-        for link, source in sources.items():
-            if not source.exists():
-                raise InputError(f"{source}: is missing; {names[0]}{_SUFFIX[PARAMS]} beside it is there")
-            link.symlink_to(source.resolve())
-        try:
-            return load(Path(linked))
-        except InputError as error:
-            text = str(error)
-            for link, source in sources.items():
-                text = text.replace(str(link), str(source))
-            raise InputError(text) from error
+    if path.name == WEIGHTS and path.is_file():
+        return Variant(path.parent, None)
+    name = path.name.removesuffix(_SUFFIX[WEIGHTS])
+    for prefix in (name, name + CRF_SUFFIX):
+        variant = Variant(path.parent, prefix)
+        if variant.file(PARAMS).is_file() or variant.file(WEIGHTS).is_file():
+            return variant
+    raise InputError(
+        f"{path}: there is no such folder, and no {name}{_SUFFIX[WEIGHTS]}; give a run's folder, that of an exported "
+        f"variant, or the prefix of its files"
+    )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from readlabel.evaluation.architecture import judge
 from readlabel.messages import Library, Segment
-from readlabel.report.architecture import judge
 
 FORWARD = ["5p", "CBC", "UMI", "polyT", "cDNA", "3p"]
 

@@ -1,0 +1,30 @@
+"""Drawings of reads whose truth nobody knows: labelled reads and verdicts enter, `DrawnRead`s leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from readlabel.evaluation.architecture import Architecture
+from readlabel.reads.labelled import LabelledReads
+from readlabel.report.drawing import DrawnRead
+
+
+def drawn_labelled(
+    reads: LabelledReads, architectures: Sequence[Architecture], first: int, count: int
+) -> Iterator[DrawnRead]:
+    """The first reads of a batch.
+
+    Args:
+        reads: with predicted labels.
+        architectures: the verdict on each.
+        first: number of the batch's first read in its file, from 0.
+        count: reads to draw at most.
+    """
+    for read in range(min(count, len(reads))):
+        sequence = reads.sequence_of(read)
+        strands = " ".join(molecule.strand for molecule in architectures[read].molecules)
+        facts = [f"read {reads.read_ids[read]}", f"{len(sequence):,} bases"]
+        if strands:
+            facts.append(f"strand {strands}")
+        title = f"{first + read} ({architectures[read]})"
+        yield DrawnRead(title, "  ·  ".join(facts), sequence, reads.labels_of(read), None)
