@@ -31,6 +31,8 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer):
             raise InputError([Problem("blobs", f"{len(request.blobs)}; at most {self._limits.blobs_asked} fit")])
         asked = [from_proto(blob, BlobRef, f"blobs[{index}]") for index, blob in enumerate(request.blobs)]
         missing = [to_proto(blob, training_run_pb2.BlobRef) for blob in asked if not self._blobs.has(blob)]
+        for blob in asked:
+            self._blobs.touch(blob)  # who is told that it is here creates a run of it next
         return pb.FindMissingBlobsResponse(missing=missing)
 
     async def WriteBlob(  # noqa: N802

@@ -6,7 +6,6 @@ exception is logged here and told to the caller as INTERNAL with a number to ask
 
 from __future__ import annotations
 
-import errno
 import hmac
 import inspect
 import logging
@@ -18,6 +17,7 @@ from typing import Any, NoReturn
 import grpc
 
 from readlabel.messages import InputError, ReadlabelError
+from readlabel.server.disk import disk_is_full
 from readlabel.wire import RpcError, status_of
 from readlabel.wire.errors import STATUS_KEY
 
@@ -151,7 +151,7 @@ async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: Exception) 
 def _as_ours(error: Exception) -> ReadlabelError:
     if isinstance(error, ReadlabelError):
         return error
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if disk_is_full(error):
         return RpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, "DISK_FULL", "the service's disk is full")
     number = secrets.token_hex(4)
     log.error("internal error %s", number, exc_info=error)
