@@ -114,7 +114,7 @@ class Endpoint:
         token = next((line for line in lines if line and not line.startswith("#")), None)
         if token is None:
             raise InputError(f"{self.token_file}: the token file is empty")
-        return (("authorization", f"Bearer {token}"),)
+        return (("authorization", f"Bearer {token.split()[0]}"),)
 
     def tried(self) -> str:
         """What was tried, for an error's text."""

@@ -29,11 +29,12 @@ from readlabel.server.config import ServerConfig
 from readlabel.server.data_dir import lock_data_dir
 from readlabel.server.desk import RunDesk
 from readlabel.server.devices import plan_slots
-from readlabel.server.guard import Guard, Tokens
+from readlabel.server.guard import Guard
 from readlabel.server.leases import default_lease_dir
 from readlabel.server.retention import Collected, Retention
 from readlabel.server.run_store import RunStore
 from readlabel.server.slots import SlotRunner
+from readlabel.server.tokens import Tokens
 from readlabel.server.training_servicer import TrainingServicer
 from readlabel.v1 import blob_service_pb2, blob_service_pb2_grpc, training_service_pb2, training_service_pb2_grpc
 
