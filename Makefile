@@ -9,7 +9,7 @@ DEVICE ?= 0
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup run test lint format test-extras bench-simulator bench-memory bench-scaling check-gpu clean lock stubs bench-engine
+.PHONY: help setup run test lint format test-extras bench-simulator bench-memory bench-scaling check-gpu clean lock stubs bench-engine test-service-faults
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -30,6 +30,9 @@ run: $(STAMP) ## Train the demonstration grid; the report lands in results/
 
 test: $(STAMP) ## Every test: unit, service over real sockets, pipeline under real Nextflow
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-service-faults: $(STAMP) ## The service under kills, damaged uploads, full disks and slow readers (20 min)
+	unshare --mount $(if $(filter-out 0,$(shell id -u)),--map-root-user) $(BIN)/python -m pytest $(PYTEST_ARGS) tests/service/faults
 
 lint: $(STAMP) ## ruff, mypy, import-linter, buf and the strict Nextflow parser
 	$(BIN)/ruff check .

@@ -225,6 +225,12 @@ def make_processes() -> Iterator[Callable[[Path], Processes]]:
 
 
 @pytest.fixture(scope="session")
+def until() -> Callable[..., Any]:
+    """Waits for a condition to become true."""
+    return wait_until
+
+
+@pytest.fixture(scope="session")
 def service_class() -> type[Service]:
     """For a module that starts one service for all its tests."""
     return Service

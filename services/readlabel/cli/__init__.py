@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "grid": "Expand a parameter table into its combinations.",
     "serve": "Run the training service.",
     "train": "Train one combination over a training service.",
+    "gc": "Remove what a stopped service need not keep.",
     "runs": "List, watch, cancel, resume and fetch the runs of a service.",
     "evaluate": "Judge an exported model on labelled reads.",
     "label": "Label real reads with an exported model.",

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from readlabel.cli._service import Insecure, Service, TlsCa, TokenFile, client_of
+from readlabel.cli._service import Insecure, Service, TlsCa, TlsClientCert, TokenFile, client_of
 from readlabel.client import follow, progress_for_terminal
 from readlabel.messages import InputError, RunState
 from readlabel.wire import TrainingRun
@@ -39,6 +39,7 @@ def list_runs(
     service: Service = None,
     token_file: TokenFile = None,
     tls_ca: TlsCa = None,
+    tls_client_cert: TlsClientCert = None,
     insecure: Insecure = False,
 ) -> None:
     """List runs, the last created first.
@@ -50,7 +51,7 @@ def list_runs(
     """
     states = [_state(word) for word in state or []]
     tags = dict(_tag(word) for word in tag or [])
-    with client_of(service, token_file, tls_ca, insecure) as client:
+    with client_of(service, token_file, tls_ca, tls_client_cert, insecure) as client:
         found = client.list(states, tags, page_size=min(limit, 1000))
         runs = [run for run, _ in zip(found, range(limit), strict=False)]
     if as_json:
@@ -71,6 +72,7 @@ def show(
     service: Service = None,
     token_file: TokenFile = None,
     tls_ca: TlsCa = None,
+    tls_client_cert: TlsClientCert = None,
     insecure: Insecure = False,
 ) -> None:
     """Show all that is known of a run.
@@ -80,7 +82,7 @@ def show(
         readlabel runs show 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d \\
             --service gpuhost:50051
     """
-    with client_of(service, token_file, tls_ca, insecure) as client:
+    with client_of(service, token_file, tls_ca, tls_client_cert, insecure) as client:
         found = client.get(run)
     if as_json:
         _print_json([found])
@@ -100,6 +102,7 @@ def watch(
     service: Service = None,
     token_file: TokenFile = None,
     tls_ca: TlsCa = None,
+    tls_client_cert: TlsClientCert = None,
     insecure: Insecure = False,
 ) -> None:
     """Follow a run until it ends: what has happened, then what happens.
@@ -109,7 +112,7 @@ def watch(
         readlabel runs watch 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d \\
             --service gpuhost:50051
     """
-    with client_of(service, token_file, tls_ca, insecure) as client:
+    with client_of(service, token_file, tls_ca, tls_client_cert, insecure) as client:
         if as_json:
             for event in client.watch(run, after):
                 print(event.model_dump_json(exclude_none=True), flush=True)
@@ -124,6 +127,7 @@ def cancel(
     service: Service = None,
     token_file: TokenFile = None,
     tls_ca: TlsCa = None,
+    tls_client_cert: TlsClientCert = None,
     insecure: Insecure = False,
 ) -> None:
     """Stop a run; it keeps its checkpoint.
@@ -133,7 +137,7 @@ def cancel(
         readlabel runs cancel 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d \\
             --service gpuhost:50051
     """
-    with client_of(service, token_file, tls_ca, insecure) as client:
+    with client_of(service, token_file, tls_ca, tls_client_cert, insecure) as client:
         print(f"{run} is {client.cancel(run).state}")
 
 
@@ -143,6 +147,7 @@ def resume(
     service: Service = None,
     token_file: TokenFile = None,
     tls_ca: TlsCa = None,
+    tls_client_cert: TlsClientCert = None,
     insecure: Insecure = False,
 ) -> None:
     """Queue a run again that was cancelled or failed for the machine's fault; it goes on from its checkpoint.
@@ -152,7 +157,7 @@ def resume(
         readlabel runs resume 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d \\
             --service gpuhost:50051
     """
-    with client_of(service, token_file, tls_ca, insecure) as client:
+    with client_of(service, token_file, tls_ca, tls_client_cert, insecure) as client:
         print(f"{run} is {client.resume(run).state}")
 
 
@@ -162,6 +167,7 @@ def delete(
     service: Service = None,
     token_file: TokenFile = None,
     tls_ca: TlsCa = None,
+    tls_client_cert: TlsClientCert = None,
     insecure: Insecure = False,
 ) -> None:
     """Delete a run that has ended, with its artifacts and checkpoints.
@@ -171,7 +177,7 @@ def delete(
         readlabel runs delete 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d \\
             --service gpuhost:50051
     """
-    with client_of(service, token_file, tls_ca, insecure) as client:
+    with client_of(service, token_file, tls_ca, tls_client_cert, insecure) as client:
         client.delete(run)
         print(f"{run} is deleted")
 
@@ -183,6 +189,7 @@ def download(
     service: Service = None,
     token_file: TokenFile = None,
     tls_ca: TlsCa = None,
+    tls_client_cert: TlsClientCert = None,
     insecure: Insecure = False,
 ) -> None:
     """Fetch the artifacts of a run that has ended.
@@ -192,7 +199,7 @@ def download(
         readlabel runs download 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d \\
             --service gpuhost:50051 --out run
     """
-    with client_of(service, token_file, tls_ca, insecure) as client:
+    with client_of(service, token_file, tls_ca, tls_client_cert, insecure) as client:
         found = client.get(run)
         if not found.artifacts:
             raise InputError(f"{found.name} is {found.state} and has no artifacts")

@@ -10,15 +10,15 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import platformdirs
 import typer
 
 # The C core writes to standard error what the error below says in a sentence.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
+from readlabel.cli._data_dir import DEFAULT_KEEP_BLOBS, KeepBlobs, KeepRuns, default_data_dir
 from readlabel.messages import InputError
 from readlabel.server.app import serve
-from readlabel.server.config import WORKER_COMMAND, Limits, ServerConfig, Tls
+from readlabel.server.config import WORKER_COMMAND, Keep, Limits, ServerConfig, Tls
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
 
@@ -50,6 +50,8 @@ def main(
     lease_dir: Annotated[
         Path | None, typer.Option(help="Folder by which services on one host share devices. GPUs are always shared so.")
     ] = None,
+    keep_runs: KeepRuns = None,
+    keep_blobs: KeepBlobs = DEFAULT_KEEP_BLOBS,
     worker_command: Annotated[
         str | None, typer.Option(help="What starts a worker, instead of this Python with readlabel.trainer.")
     ] = None,
@@ -80,9 +82,7 @@ def main(
     if private and (socket is None or data_dir is not None):
         raise InputError("--private needs --socket and keeps its data beside it, so it takes no --data-dir")
     if data_dir is None:
-        data_dir = (
-            socket.parent / "data" if private and socket else platformdirs.user_state_path("readlabel") / "service"
-        )
+        data_dir = socket.parent / "data" if private and socket else default_data_dir()
     config = ServerConfig(
         data_dir=data_dir.absolute(),
         listen=None if socket else listen or DEFAULT_LISTEN,
@@ -99,6 +99,7 @@ def main(
         grace_seconds=grace,
         worker_command=tuple(shlex.split(worker_command)) if worker_command else WORKER_COMMAND,
         limits=Limits(queued_runs=max_queued),
+        keep=Keep(keep_runs, keep_blobs),
     )
     asyncio.run(serve(config, _say))
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from readlabel.artifacts.names import METRICS, RUN
 from readlabel.cli._library import library_of
-from readlabel.cli._service import Insecure, Service, TlsCa, TokenFile, endpoint_of
+from readlabel.cli._service import Insecure, Service, TlsCa, TlsClientCert, TokenFile, endpoint_of
 from readlabel.client import TrainRequest, progress_for_terminal, train_over_service
 from readlabel.client.private_service import PrivateOptions
 from readlabel.messages import (
@@ -45,6 +45,7 @@ def main(
     service: Service = None,
     token_file: TokenFile = None,
     tls_ca: TlsCa = None,
+    tls_client_cert: TlsClientCert = None,
     insecure: Insecure = False,
     tag: Annotated[list[str] | None, typer.Option(help="KEY=VALUE for the run's record; may be repeated.")] = None,
     priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher ones leave the service's queue first.")] = 0,
@@ -85,7 +86,7 @@ def main(
         tags=dict(_pair(word, "--tag") for word in tag or []),
         priority=priority,
     )
-    endpoint = endpoint_of(service, token_file, tls_ca, insecure)
+    endpoint = endpoint_of(service, token_file, tls_ca, tls_client_cert, insecure)
     private = PrivateOptions(devices, threads, checkpoint_dir, lease_dir, grace)
     with progress_for_terminal() as progress:
         run = train_over_service(request, endpoint, private, progress)

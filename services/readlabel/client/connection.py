@@ -54,24 +54,27 @@ _OPTIONS = (
 class Endpoint:
     """A service's address and what it takes to be let in.
 
-    TLS is used for every address beyond this machine, and on it when `tls_ca` is given.
+    TLS is used for every address beyond this machine, and on it when `tls_ca` or `tls_client_cert` is given.
 
     Attributes:
         address: ``host:port``, ``[v6]:port`` or ``unix:/path``.
         token_file: its first token is sent with each call.
         tls_ca: certificate authorities to trust instead of the system's (PEM).
         insecure: no TLS even beyond this machine.
+        tls_client_cert: this caller's certificate chain and private key in one PEM file.
     """
 
     address: str
     token_file: Path | None = None
     tls_ca: Path | None = None
     insecure: bool = False
+    tls_client_cert: Path | None = None
 
     @property
     def tls(self) -> bool:
         """Whether calls are encrypted."""
-        return self.tls_ca is not None or not (self.insecure or self.address.startswith("unix:") or self._loopback)
+        told = self.tls_ca is not None or self.tls_client_cert is not None
+        return told or not (self.insecure or self.address.startswith("unix:") or self._loopback)
 
     @property
     def _loopback(self) -> bool:
@@ -85,7 +88,7 @@ class Endpoint:
         """Open a channel.
 
         Raises:
-            InputError: the CA file cannot be read, or the address is malformed.
+            InputError: a PEM file cannot be read, or the address is malformed.
         """
         host, _, port = self.address.rpartition(":")
         sound = host and "/" not in host and port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16
@@ -95,9 +98,10 @@ class Endpoint:
             return grpc.insecure_channel(self.address, options=_OPTIONS)
         try:
             roots = self.tls_ca.read_bytes() if self.tls_ca else None
+            own = self.tls_client_cert.read_bytes() if self.tls_client_cert else None
         except OSError as error:
-            raise InputError(f"{self.tls_ca}: the CA file cannot be read: {error.strerror}") from error
-        return grpc.secure_channel(self.address, grpc.ssl_channel_credentials(roots), options=_OPTIONS)
+            raise InputError(f"{error.filename}: the TLS file cannot be read: {error.strerror}") from error
+        return grpc.secure_channel(self.address, grpc.ssl_channel_credentials(roots, own, own), options=_OPTIONS)
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """What is sent with each call.
@@ -114,7 +118,7 @@ class Endpoint:
         token = next((line for line in lines if line and not line.startswith("#")), None)
         if token is None:
             raise InputError(f"{self.token_file}: the token file is empty")
-        return (("authorization", f"Bearer {token}"),)
+        return (("authorization", f"Bearer {token.split()[0]}"),)
 
     def tried(self) -> str:
         """What was tried, for an error's text."""
@@ -139,7 +143,7 @@ def explain(call: grpc.RpcError, endpoint: Endpoint) -> ReadlabelError:
     if code is grpc.StatusCode.UNAVAILABLE and status.reason != "SHUTTING_DOWN":
         return ServiceUnavailableError(
             f"no training service answers; tried {endpoint.tried()}: {status.message or 'no connection'}"
-            + (". Does the service speak TLS, and did this CA sign its certificate?" if endpoint.tls else "")
+            + _hint(status.message, endpoint)
         )
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return ServiceUnavailableError(f"the training service did not answer in time; tried {endpoint.tried()}")
@@ -156,3 +160,18 @@ def explain(call: grpc.RpcError, endpoint: Endpoint) -> ReadlabelError:
     return ServiceError(
         f"the service at {endpoint.address} refused: {status.message or code.name}", status.reason or code.name
     )
+
+
+def _hint(message: str, endpoint: Endpoint) -> str:
+    """What to do about a connection that did not come about, as far as gRPC's words tell it."""
+    if "WRONG_VERSION_NUMBER" in message:
+        return ". The service speaks no TLS: leave --tls-ca out, or start it with --tls-cert and --tls-key"
+    if "CERTIFICATE_VERIFY_FAILED" in message:
+        return ". Its certificate has expired, or another CA signed it: --tls-ca names the CA to trust"
+    if "is not in peer certificate" in message:
+        return ". Call it by a name that its certificate holds"
+    if "Socket closed" in message and endpoint.tls:
+        return ". It may demand a certificate of its callers: --tls-client-cert"
+    if "Socket closed" in message:
+        return ". It may speak TLS: --tls-ca"
+    return ""

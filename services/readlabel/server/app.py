@@ -7,7 +7,6 @@ the grace period, watchers are told to come back, the stores close. What did not
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
 import shutil
@@ -16,7 +15,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import grpc.aio
@@ -24,17 +22,19 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from readlabel import __version__
-from readlabel.messages import InputError, OutputError
 from readlabel.server.addresses import bind, check_address
 from readlabel.server.blob_servicer import BlobServicer
 from readlabel.server.blob_store import BlobStore
 from readlabel.server.config import ServerConfig
+from readlabel.server.data_dir import lock_data_dir
 from readlabel.server.desk import RunDesk
 from readlabel.server.devices import plan_slots
-from readlabel.server.guard import Guard, Tokens
+from readlabel.server.guard import Guard
 from readlabel.server.leases import default_lease_dir
+from readlabel.server.retention import Collected, Retention
 from readlabel.server.run_store import RunStore
 from readlabel.server.slots import SlotRunner
+from readlabel.server.tokens import Tokens
 from readlabel.server.training_servicer import TrainingServicer
 from readlabel.v1 import blob_service_pb2, blob_service_pb2_grpc, training_service_pb2, training_service_pb2_grpc
 
@@ -66,7 +66,7 @@ async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
     slots = plan_slots(config.devices, config.threads, config.private)
     if any(not name.startswith("cpu:") for slot in slots for name in slot.candidates) and config.lease_dir is None:
         config = replace(config, lease_dir=default_lease_dir())
-    lock = _lock_data_dir(config.data_dir, config.private)
+    lock = lock_data_dir(config.data_dir, config.private)
     stop = asyncio.Event()
     _stop_on_signals(stop)
     if config.private:
@@ -84,6 +84,12 @@ async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
         desk = RunDesk(store, blobs, config)
         for line in desk.recover():
             say(line)
+        if not config.private:
+            retention = Retention(desk, blobs, config.keep, config.data_dir)
+            collected = await retention.collect()
+            if collected != Collected():
+                say(str(collected))
+            closing.callback(asyncio.create_task(retention.keep_collecting(), name="retention").cancel)
         runners = [SlotRunner(slot, desk, blobs, config) for slot in slots]
         server = _make_server(config, tokens)
         # A server that is never stopped would hold up the interpreter's end.
@@ -140,31 +146,6 @@ def _make_server(config: ServerConfig, tokens: Tokens | None) -> grpc.aio.Server
         ("grpc.http2.max_ping_strikes", 0),
     ]
     return grpc.aio.server(interceptors=[Guard(tokens)], options=options)
-
-
-def _lock_data_dir(folder: Path, private: bool) -> int:
-    """Take the folder for this process alone; the lock dies with it.
-
-    Raises:
-        InputError: it is there already, and a private service removes its data folder when it ends.
-        OutputError: it cannot be written, or another service uses it.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=not private, mode=0o700)
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except FileExistsError as error:
-        raise InputError(
-            f"{folder}: is there already; a private service makes this folder and removes it when it ends, so give a "
-            "socket in an empty folder"
-        ) from error
-    except OSError as error:
-        raise OutputError(f"{folder}: the data folder cannot be written: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise OutputError(f"{folder}: another readlabel serve uses this folder; give another --data-dir") from error
-    return lock
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-import grpc
+import grpc.aio
 
 from readlabel.messages import BlobRef, InputError, Problem
 from readlabel.server.blob_store import BlobStore, Upload
@@ -31,14 +31,15 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer):
             raise InputError([Problem("blobs", f"{len(request.blobs)}; at most {self._limits.blobs_asked} fit")])
         asked = [from_proto(blob, BlobRef, f"blobs[{index}]") for index, blob in enumerate(request.blobs)]
         missing = [to_proto(blob, training_run_pb2.BlobRef) for blob in asked if not self._blobs.has(blob)]
+        for blob in asked:
+            self._blobs.touch(blob)  # who is told that it is here creates a run of it next
         return pb.FindMissingBlobsResponse(missing=missing)
 
     async def WriteBlob(  # noqa: N802
-        self, request_iterator: AsyncIterator[pb.WriteBlobRequest], _context: Any
+        self, _requests: AsyncIterator[pb.WriteBlobRequest], context: Any
     ) -> pb.WriteBlobResponse:
         """Take a blob in chunks."""
-        requests = aiter(request_iterator)
-        request = await self._next(requests)
+        request = await self._next(context)
         if request is None:
             raise InputError([Problem("blob", "is required in the first message")])
         blob = _blob(request)
@@ -50,7 +51,7 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer):
                 if request.finish_write:
                     await upload.finish()
                     return pb.WriteBlobResponse(committed_size=blob.size_bytes, complete=True)
-                request = await self._next(requests)
+                request = await self._next(context)
                 if request is not None and request.HasField("blob"):
                     raise InputError([Problem("blob", "is set in the first message only")])
             return pb.WriteBlobResponse(committed_size=upload.committed)
@@ -77,11 +78,15 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer):
                 yield pb.ReadBlobResponse(chunk=make_chunk(data), offset=offset)
                 offset += len(data)
 
-    async def _next(self, requests: AsyncIterator[pb.WriteBlobRequest]) -> pb.WriteBlobRequest | None:
-        """The next message, or None at the end of the stream."""
+    async def _next(self, context: Any) -> pb.WriteBlobRequest | None:
+        """The next message, or None at the end of the stream.
+
+        Read from the context, because gRPC's iterator over the requests leaks when a call is refused in their midst.
+        """
         idle = self._limits.upload_idle_seconds
         try:
-            return await asyncio.wait_for(anext(requests, None), idle)
+            request = await asyncio.wait_for(context.read(), idle)
+            return None if request is grpc.aio.EOF else request  # type: ignore[attr-defined]
         except TimeoutError:
             message = f"nothing came for {idle:g} s; what came is kept, go on at the committed size"
             raise RpcError(grpc.StatusCode.DEADLINE_EXCEEDED, "UPLOAD_IDLE", message, 1) from None

@@ -73,11 +73,34 @@ class BlobStore:
         path = self.path(blob)
         path.parent.mkdir(exist_ok=True)
         source.replace(path)
+        self.touch(blob)
         return blob
 
     def remove(self, blob: BlobRef) -> None:
         """Forget a blob; none of that digest is no error."""
         self.path(blob).unlink(missing_ok=True)
+
+    def touch(self, blob: BlobRef) -> None:
+        """Note that a blob is used now; none of that digest is no error."""
+        with suppress(OSError):
+            os.utime(self.path(blob), follow_symlinks=False)
+
+    def unused_since(self, time: float) -> list[Path]:
+        """Files of blobs and unfinished uploads that were last used before a time (seconds since 1970)."""
+        files = [*self._blobs.glob("*/*"), *self._uploads.iterdir()]
+        return [path for path in files if _used_before(path, time)]
+
+    def discard(self, path: Path, unused_since: float) -> int | None:
+        """Remove a file that `unused_since` found, unless it was used meanwhile.
+
+        Returns:
+            The bytes it held; None when it stays.
+        """
+        if path.name.partition(".")[0] in self._active or not _used_before(path, unused_since):
+            return None
+        size_bytes = path.lstat().st_size
+        path.unlink()
+        return size_bytes
 
     def upload(self, blob: BlobRef) -> Upload:
         """Begin the upload of a blob, or go on with it.
@@ -179,3 +202,10 @@ class Upload:
         os.fsync(self._file.fileno())
         with self._partial.open("rb") as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _used_before(path: Path, time: float) -> bool:
+    try:
+        return path.lstat().st_mtime < time
+    except OSError:
+        return False

@@ -37,6 +37,19 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Keep:
+    """How many days what is no longer needed stays; None keeps it for good.
+
+    Attributes:
+        runs_days: a run that has ended, with its artifacts and checkpoints.
+        blobs_days: a blob or an unfinished upload that no run needs, since it was last used.
+    """
+
+    runs_days: float | None = None
+    blobs_days: float | None = 30
+
+
+@dataclass(frozen=True)
 class Tls:
     """PEM files of a TLS server; with `client_ca`, callers must show a certificate that it signed."""
 
@@ -64,6 +77,7 @@ class ServerConfig:
         grace_seconds: workers may take so long to checkpoint when the service stops.
         worker_command: what starts a worker.
         limits: see Limits.
+        keep: see Keep; a private service keeps everything until it ends.
     """
 
     data_dir: Path
@@ -81,6 +95,7 @@ class ServerConfig:
     grace_seconds: float = 30
     worker_command: tuple[str, ...] = WORKER_COMMAND
     limits: Limits = field(default_factory=Limits)
+    keep: Keep = field(default_factory=Keep)
 
 
 def now() -> str:

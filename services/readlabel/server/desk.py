@@ -15,7 +15,6 @@ import grpc
 
 from readlabel.messages import (
     ENGINE_REVISION,
-    PARAMETER_FAILURES,
     TERMINAL_STATES,
     Attempt,
     EpochMetrics,
@@ -109,7 +108,7 @@ class RunDesk:
         stored = self._stored(run_id)
         self._check_engine(stored.run)
         run = stored.run
-        if run.state == "SUCCEEDED" or (run.failure is not None and run.failure.reason in PARAMETER_FAILURES):
+        if run.is_outcome:
             raise RpcError(_PRECONDITION, "NOT_RESUMABLE", f"{run.name} is {run.state}: going on would change nothing")
         if self._stands(run):
             return run
@@ -123,14 +122,20 @@ class RunDesk:
             raise RpcError(_PRECONDITION, "RUN_NOT_ENDED", f"{run.name} is {run.state}; cancel it before it is deleted")
         if etag and etag != run.etag:
             raise RpcError(grpc.StatusCode.ABORTED, "ETAG_MISMATCH", f"{run.name} has changed; its etag is {run.etag}")
-        shared = self.store.needed_digests(except_run=run_id)
-        self.store.delete(run_id)
-        for artifact in run.artifacts:
-            if artifact.blob.sha256 not in shared:
-                self._blobs.remove(artifact.blob)
-        shutil.rmtree(self.checkpoint_dir(run_id), ignore_errors=True)
-        shutil.rmtree(self.run_dir(run_id), ignore_errors=True)
-        self.bell.ring(run_id)
+        self.forget([run])
+
+    def forget(self, runs: Sequence[TrainingRun]) -> None:
+        """Remove runs that have ended, their checkpoints, and artifacts that no other run shares."""
+        for run in runs:
+            self.store.delete(run.run_id)
+        needed = self.store.needed_digests()
+        for run in runs:
+            for artifact in run.artifacts:
+                if artifact.blob.sha256 not in needed:
+                    self._blobs.remove(artifact.blob)
+            shutil.rmtree(self.checkpoint_dir(run.run_id), ignore_errors=True)
+            shutil.rmtree(self.run_dir(run.run_id), ignore_errors=True)
+            self.bell.ring(run.run_id)
 
     # What slots and their workers report
 
@@ -255,9 +260,7 @@ class RunDesk:
             raise RpcError(_PRECONDITION, "CANCELLING", f"{run.name} is being cancelled; try again", retry_seconds=2)
         if run.state == "SUCCEEDED":
             return all(self._blobs.has(artifact.blob) for artifact in run.artifacts)
-        if run.state == "FAILED":
-            return run.failure is not None and run.failure.reason in PARAMETER_FAILURES
-        return run.state != "CANCELLED"
+        return run.is_outcome or run.state not in ("FAILED", "CANCELLED")
 
     def _check_engine(self, run: TrainingRun) -> None:
         if self.stopping:
@@ -273,6 +276,8 @@ class RunDesk:
     def _check_reads(self, run: TrainingRun) -> None:
         reads = {"training_reads": run.spec.training_reads, "validation_reads": run.spec.validation_reads}
         missing = {name: blob.sha256 for name, blob in reads.items() if not self._blobs.has(blob)}
+        for blob in reads.values():
+            self._blobs.touch(blob)
         if missing:
             listed = ", ".join(f"{name} ({digest})" for name, digest in missing.items())
             raise RpcError(_PRECONDITION, "MISSING_BLOBS", f"upload first: {listed}", metadata=missing)

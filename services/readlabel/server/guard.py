@@ -1,23 +1,23 @@
 """Around every call: who may make it, and what its errors look like to the caller.
 
-A call without a valid token ends before its request is read. An error of ours becomes a google.rpc.Status; any other
+A call without a valid token ends before its request is read, and so does one that would change something with a token
+that may only read. An error of ours becomes a google.rpc.Status; any other
 exception is logged here and told to the caller as INTERNAL with a number to ask about, never as a traceback.
 """
 
 from __future__ import annotations
 
-import errno
-import hmac
 import inspect
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import grpc
 
-from readlabel.messages import InputError, ReadlabelError
+from readlabel.messages import ReadlabelError
+from readlabel.server.disk import disk_is_full
+from readlabel.server.tokens import Tokens
 from readlabel.wire import RpcError, status_of
 from readlabel.wire.errors import STATUS_KEY
 
@@ -25,47 +25,18 @@ log = logging.getLogger(__name__)
 
 _OPEN_TO_ALL = "/grpc.health.v1.Health/"
 _OURS = "/readlabel.v1."
-MIN_TOKEN_LENGTH = 16
-
-
-class Tokens:
-    """The tokens of a file, one a line; lines that begin with # are comments. A changed file is read again.
-
-    Raises:
-        InputError: the file cannot be read, or holds no token of at least 16 characters.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stamp: tuple[int, int] | None = None
-        self._tokens: tuple[bytes, ...] = ()
-        self._refresh()
-
-    def allow(self, token: str) -> bool:
-        """Whether this is one of the tokens; takes as long for a wrong one as for a right one."""
-        try:
-            self._refresh()
-        except InputError as error:
-            log.error("%s; the tokens read before stay valid", error)
-        given = token.encode(errors="replace")
-        # Compare with every one, so that the time does not tell which came near.
-        return sum(hmac.compare_digest(given, known) for known in self._tokens) > 0
-
-    def _refresh(self) -> None:
-        try:
-            status = self._path.stat()
-            if self._stamp == (status.st_mtime_ns, status.st_ino):
-                return
-            lines = [line.strip() for line in self._path.read_text(encoding="utf-8").splitlines()]
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{self._path}: the token file cannot be read: {error}") from error
-        tokens = tuple(line.encode() for line in lines if line and not line.startswith("#"))
-        if not tokens or min(map(len, tokens)) < MIN_TOKEN_LENGTH:
-            raise InputError(
-                f"{self._path}: a token file holds one token a line, each of {MIN_TOKEN_LENGTH} characters or more; "
-                "make one with: (umask 077; openssl rand -hex 32 > token)"
-            )
-        self._tokens, self._stamp = tokens, (status.st_mtime_ns, status.st_ino)
+READING = frozenset(
+    {
+        "GetServerInfo",
+        "GetTrainingRun",
+        "ListTrainingRuns",
+        "WatchTrainingRun",
+        "FindMissingBlobs",
+        "GetWriteStatus",
+        "ReadBlob",
+    }
+)
+"""The calls that a token of scope read may make."""
 
 
 class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
@@ -84,14 +55,29 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         if handler is None:
             return None  # type: ignore[return-value]  # gRPC itself answers UNIMPLEMENTED
         method = str(handler_call_details.method)
-        if self._tokens is not None and not method.startswith(_OPEN_TO_ALL):
-            sent = dict(handler_call_details.invocation_metadata).get("authorization", "")
-            scheme, _, token = str(sent).partition(" ")
-            if scheme.lower() != "bearer" or not self._tokens.allow(token.strip()):
-                return _rebuilt(handler, _refuse("no token was sent" if not sent else "the token is not valid"))
+        refusal = None if method.startswith(_OPEN_TO_ALL) else self._refusal(method, handler_call_details)
+        if refusal is not None:
+            return _refuser(handler, refusal)
         if not method.startswith(_OURS):
             return handler  # type: ignore[no-any-return]
         return _rebuilt(handler, _wrapped(_behaviour(handler)))
+
+    def _refusal(self, method: str, details: grpc.HandlerCallDetails) -> RpcError | None:
+        """Why the caller may not make this call; None when it may."""
+        if self._tokens is None:
+            return None
+        sent = str(dict(details.invocation_metadata).get("authorization", ""))
+        scheme, _, token = sent.partition(" ")
+        scope = self._tokens.scope(token.strip()) if scheme.lower() == "bearer" else None
+        if scope is None:
+            why = "the token is not valid" if sent else "no token was sent"
+            message = f"{why}: send the metadata 'authorization: Bearer <token>' (readlabel: --token-file)"
+            return RpcError(grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED", message)
+        name = method.rpartition("/")[2]
+        if scope == "read" and method.startswith(_OURS) and name not in READING:
+            message = f"the token may only read, and {name} changes something; ask for a token of scope write"
+            return RpcError(grpc.StatusCode.PERMISSION_DENIED, "READ_ONLY_TOKEN", message)
+        return None
 
 
 def _behaviour(handler: Any) -> Callable[..., Any]:
@@ -111,12 +97,14 @@ def _rebuilt(handler: Any, behaviour: Callable[..., Any]) -> grpc.RpcMethodHandl
     return make(behaviour, handler.request_deserializer, handler.response_serializer)
 
 
-def _refuse(why: str) -> Callable[..., Any]:
-    async def refuse(_request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-        message = f"{why}: send the metadata 'authorization: Bearer <token>' (readlabel: --token-file)"
-        await _abort(context, RpcError(grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED", message))
+def _refuser(handler: Any, refusal: RpcError) -> grpc.RpcMethodHandler[Any, Any]:
+    """A handler that refuses: one of streamed requests, of which it reads none, since gRPC reads a single one first."""
 
-    return refuse
+    async def refuse(_requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        _tell(context, refusal)
+
+    make = grpc.stream_stream_rpc_method_handler if handler.response_streaming else grpc.stream_unary_rpc_method_handler
+    return make(refuse, handler.request_deserializer, handler.response_serializer)
 
 
 def _wrapped(inner: Callable[..., Any]) -> Callable[..., Any]:
@@ -126,32 +114,36 @@ def _wrapped(inner: Callable[..., Any]) -> Callable[..., Any]:
             try:
                 async for response in inner(request, context):
                     yield response
+            except grpc.RpcError:
+                raise
             except Exception as error:
-                await _abort(context, error)
+                _tell(context, error)
 
         return stream
 
     async def unary(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         try:
             return await inner(request, context)
+        except grpc.RpcError:
+            raise
         except Exception as error:
-            await _abort(context, error)
+            _tell(context, error)
 
     return unary
 
 
-async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> NoReturn:
-    if isinstance(error, grpc.aio.AbortError | grpc.RpcError):
-        raise error
+def _tell(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> None:
+    """End the call with the status of an error. Not by `abort`, which leaks a little with each call."""
     code, status = status_of(_as_ours(error))
-    await context.abort(code, status.message, ((STATUS_KEY, status.SerializeToString()),))
-    raise AssertionError("abort raises")
+    context.set_code(code)
+    context.set_details(status.message)
+    context.set_trailing_metadata(((STATUS_KEY, status.SerializeToString()),))
 
 
 def _as_ours(error: Exception) -> ReadlabelError:
     if isinstance(error, ReadlabelError):
         return error
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if disk_is_full(error):
         return RpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, "DISK_FULL", "the service's disk is full")
     number = secrets.token_hex(4)
     log.error("internal error %s", number, exc_info=error)

@@ -197,12 +197,22 @@ class RunStore:
         runs = [TrainingRun.model_validate_json(row[1]).model_copy(update={"record": None}) for row in rows[:size]]
         return runs, rows[size - 1][0] if len(rows) > size else None
 
-    def needed_digests(self, except_run: str) -> set[str]:
-        """SHA-256 of every blob that a run other than this one needs: its reads and its artifacts."""
+    def ended_before(self, time: str) -> list[TrainingRun]:
+        """Runs that ended before a time (RFC 3339, as `now` writes it)."""
+        rows = self._db.execute(
+            "SELECT document FROM runs WHERE state IN ('SUCCEEDED', 'FAILED', 'CANCELLED') "
+            "AND json_extract(document, '$.end_time') < ?",
+            (time,),
+        )
+        return [TrainingRun.model_validate_json(row[0]) for row in rows]
+
+    def needed_digests(self) -> set[str]:
+        """SHA-256 of every blob that a run needs: its artifacts, and its reads if it may still train."""
         needed: set[str] = set()
-        for row in self._db.execute("SELECT document FROM runs WHERE id <> ?", (except_run,)):
+        for row in self._db.execute("SELECT document FROM runs"):
             run = TrainingRun.model_validate_json(row[0])
-            needed |= {run.spec.training_reads.sha256, run.spec.validation_reads.sha256}
+            if not run.is_outcome:
+                needed |= {run.spec.training_reads.sha256, run.spec.validation_reads.sha256}
             needed |= {artifact.blob.sha256 for artifact in run.artifacts}
         return needed
 

@@ -30,6 +30,7 @@ from readlabel.server.blob_store import BlobStore
 from readlabel.server.config import ServerConfig
 from readlabel.server.desk import RunDesk
 from readlabel.server.devices import TOGETHER, Slot
+from readlabel.server.disk import disk_is_full
 from readlabel.server.leases import SlotLease
 from readlabel.server.run_store import StoredRun
 from readlabel.server.worker import Worker, WorkerLostError
@@ -104,10 +105,22 @@ class SlotRunner:
                 await self._train(stored, device)
             except Exception as error:
                 log.exception("%s: the slot failed", stored.run.name)
-                failure = Failure(reason="INTERNAL", message=f"the service failed: {type(error).__name__}")
-                self._desk.finish(self._run, "FAILED", failure)
+                await self._fail(self._run, error)
             finally:
                 self._run = None
+
+    async def _fail(self, run_id: str, error: Exception) -> None:
+        """End a run for a fault of the service; a disk that is full keeps that from being written, so until it is."""
+        failure = Failure(reason="INTERNAL", message=f"the service failed: {type(error).__name__}")
+        if disk_is_full(error):
+            failure = Failure(reason="DISK_FULL", message="the service's disk is full; make room, create the run again")
+        while not self._desk.stopping:  # a run that is left RUNNING is queued again at the next start
+            try:
+                self._desk.finish(run_id, "FAILED", failure)
+                return
+            except Exception:
+                log.exception("%s cannot be told; it is tried again in %d s", failure.reason, _AFTER_FAULT_SECONDS)
+                await asyncio.sleep(_AFTER_FAULT_SECONDS)
 
     async def _train(self, stored: StoredRun, device: str) -> None:
         run_id = stored.run.run_id
@@ -236,6 +249,6 @@ class SlotRunner:
         if spare is None:
             return
         spare.cancel()
-        with suppress(asyncio.CancelledError, WorkerLostError):
+        with suppress(asyncio.CancelledError, WorkerLostError, OSError):
             worker, _ = await spare
             await worker.end(0)

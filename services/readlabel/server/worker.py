@@ -27,6 +27,7 @@ from readlabel.messages import (
     StopOrder,
     TrainOrder,
 )
+from readlabel.server.disk import disk_is_full
 
 Event = ReadyEvent | StartedEvent | EpochEvent | NoteEvent | FinishedEvent
 _LINE_BYTES = 1 << 20
@@ -58,6 +59,7 @@ class Worker:
 
         Raises:
             WorkerLostError: the program cannot be started.
+            OSError: the disk is full.
         """
         try:
             with log.open("ab") as stderr:
@@ -72,6 +74,8 @@ class Worker:
                     limit=_LINE_BYTES,
                 )
         except OSError as error:
+            if disk_is_full(error):
+                raise
             raise WorkerLostError(f"a worker cannot be started with {command[0]}: {error.strerror or error}") from error
         return cls(process, log)
 

@@ -71,4 +71,6 @@ def _failure(status: int, said: IO[bytes], validation: Path) -> RunFailed:
     # Only the validation reads came from the user; whatever is wrong with the exported files is ours.
     faulty_reads = status == InputError.exit_code and str(validation) in text
     reason: FailureReason = "INVALID_INPUT" if faulty_reads else "INTERNAL"
+    if "no space left on" in text.lower():
+        reason = "DISK_FULL"
     return RunFailed(reason, f"evaluating the exported files failed with status {status}: {last}")

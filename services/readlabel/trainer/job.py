@@ -80,14 +80,22 @@ def failure_of(error: Exception) -> Failure:
         case InputError():
             return Failure(reason="INVALID_INPUT", message=str(error))
         case OutputError():
-            cause = error.__cause__
-            full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+            full = _says_disk_full(error.__cause__)
             return Failure(reason="DISK_FULL" if full else "INTERNAL", message=str(error))
+        case Exception() if _says_disk_full(error):
+            return Failure(reason="DISK_FULL", message=f"no space left on the device: {error}"[:_LONGEST_MESSAGE])
         case MemoryError() | tf.errors.ResourceExhaustedError():
             return Failure(reason="OUT_OF_MEMORY", message=f"out of memory: {error}"[:_LONGEST_MESSAGE])
         case _:
             traceback.print_exception(error, file=sys.stderr)
             return Failure(reason="INTERNAL", message=f"{type(error).__name__}: {error}"[:_LONGEST_MESSAGE])
+
+
+def _says_disk_full(error: BaseException | None) -> bool:
+    if isinstance(error, tf.errors.ResourceExhaustedError):
+        # TensorFlow has one word for memory and disk.
+        return "no space left on device" in str(error).lower()
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 _FOLDER_PATIENCE_SECONDS = 30

@@ -7,6 +7,7 @@ import re
 from pydantic import Field, field_validator
 
 from readlabel.messages import (
+    PARAMETER_FAILURES,
     Attempt,
     BlobRef,
     EpochMetrics,
@@ -84,6 +85,12 @@ class TrainingRun(Message):
     def run_id(self) -> str:
         """The last part of the name."""
         return self.name.removeprefix("runs/")
+
+    @property
+    def is_outcome(self) -> bool:
+        """Whether training it again would change nothing: it succeeded, or failed by its parameters."""
+        failure = self.failure
+        return self.state == "SUCCEEDED" or (failure is not None and failure.reason in PARAMETER_FAILURES)
 
 
 class StateChange(Message):

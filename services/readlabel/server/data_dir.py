@@ -1,0 +1,34 @@
+"""The service's folder, which one process uses at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from readlabel.messages import InputError, OutputError
+
+
+def lock_data_dir(folder: Path, private: bool) -> int:
+    """Take the folder for this process alone; the lock dies with it.
+
+    Raises:
+        InputError: it is there already, and a private service removes its data folder when it ends.
+        OutputError: it cannot be written, or another service uses it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=not private, mode=0o700)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except FileExistsError as error:
+        raise InputError(
+            f"{folder}: is there already; a private service makes this folder and removes it when it ends, so give a "
+            "socket in an empty folder"
+        ) from error
+    except OSError as error:
+        raise OutputError(f"{folder}: the data folder cannot be written: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise OutputError(f"{folder}: another readlabel serve uses this folder; give another --data-dir") from error
+    return lock

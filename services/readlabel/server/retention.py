@@ -1,0 +1,114 @@
+"""What the service forgets: runs that ended long ago, and files that no run needs any more.
+
+A blob is needed as long as a kept run has it as an artifact, or may still train on it. What is not needed stays for a
+while after it was last used, because a caller who was just told that a blob is here creates the run next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from readlabel.server.blob_store import BlobStore
+from readlabel.server.config import Keep, ServerConfig
+from readlabel.server.data_dir import lock_data_dir
+from readlabel.server.desk import RunDesk
+from readlabel.server.run_store import RunStore
+
+log = logging.getLogger(__name__)
+
+COLLECT_EVERY_SECONDS = 3600
+FRESH_SECONDS = 3600
+"""A blob that was used more recently stays, however short blobs are to be kept."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What was removed: runs, files, and the bytes that the files held."""
+
+    runs: int = 0
+    files: int = 0
+    size_bytes: int = 0
+
+    def __str__(self) -> str:
+        return f"removed {self.runs} runs and {self.files} files ({self.size_bytes:,} bytes) that are no longer needed"
+
+
+class Retention:
+    """Removes what need not be kept.
+
+    Args:
+        desk: knows the runs.
+        blobs: the blob store beside them.
+        keep: how long.
+        data_dir: the service's folder.
+    """
+
+    def __init__(self, desk: RunDesk, blobs: BlobStore, keep: Keep, data_dir: Path) -> None:
+        self._desk = desk
+        self._blobs = blobs
+        self._keep = keep
+        self._data_dir = data_dir
+
+    async def collect(self) -> Collected:
+        """Remove now what need not be kept."""
+        runs = 0
+        if self._keep.runs_days is not None:
+            until = datetime.now(UTC) - timedelta(days=self._keep.runs_days)
+            ended = self._desk.store.ended_before(until.isoformat(timespec="milliseconds").replace("+00:00", "Z"))
+            self._desk.forget(ended)
+            runs = len(ended)
+        self._remove_orphans()
+        files = size_bytes = 0
+        if self._keep.blobs_days is not None:
+            unused_since = time.time() - max(self._keep.blobs_days * 86_400, FRESH_SECONDS)
+            old = await asyncio.to_thread(self._blobs.unused_since, unused_since)
+            # From here on the event loop is not given up: no run can come to need what is found not to be needed.
+            needed = self._desk.store.needed_digests()
+            for path in old:
+                if path.name.partition(".")[0] not in needed:
+                    freed = self._blobs.discard(path, unused_since)
+                    files += freed is not None
+                    size_bytes += freed or 0
+        return Collected(runs, files, size_bytes)
+
+    async def keep_collecting(self) -> None:
+        """Collect once an hour, for as long as the service runs."""
+        while True:
+            await asyncio.sleep(COLLECT_EVERY_SECONDS)
+            try:
+                collected = await self.collect()
+                if collected != Collected():
+                    log.info("%s", collected)
+            except Exception:  # what was not removed now is removed in an hour
+                log.exception("collecting what is no longer needed failed")
+
+    def _remove_orphans(self) -> None:
+        """Remove the folders of runs that a service which was killed had forgotten in part."""
+        for folder in ("checkpoints", "runs"):
+            parent = self._data_dir / folder
+            for path in parent.iterdir() if parent.is_dir() else ():
+                if self._desk.store.state(path.name) is None:
+                    shutil.rmtree(path, ignore_errors=True)
+
+
+async def collect_garbage(config: ServerConfig) -> Collected:
+    """Collect in the folder of a service that does not run.
+
+    Raises:
+        OutputError: a service uses the folder.
+        StoreError: the run store is damaged or of a later version.
+    """
+    with ExitStack() as closing:
+        closing.callback(os.close, lock_data_dir(config.data_dir, private=False))
+        store = RunStore(config.data_dir / "runs.sqlite")
+        closing.callback(store.close)
+        blobs = BlobStore(config.data_dir, config.limits.blob_bytes)
+        return await Retention(RunDesk(store, blobs, config), blobs, config.keep, config.data_dir).collect()

@@ -1,0 +1,149 @@
+"""A disk that fills up under the service: what is asked is refused or FAILED, nothing is torn, and it goes on after.
+
+The disks are small file systems in memory, so these tests need to be allowed to mount; see the Makefile's target.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from readlabel.artifacts.digest import file_ref
+from readlabel.messages import RunRecord, ServiceError
+
+MIB = 1 << 20
+
+
+def fill(disk: Path, leave: int) -> Path:
+    """Fill a disk but for some bytes; the file that does."""
+    path = disk / "filler"
+    free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+    with path.open("wb") as handle:
+        os.posix_fallocate(handle.fileno(), 0, max(1, free - leave))
+    return path
+
+
+def test_an_upload_that_fills_the_disk_is_refused_and_goes_on_when_there_is_room(
+    start_service: Callable[..., Any], small_disk: Callable[[int], Path], tmp_path: Path
+) -> None:
+    disk = small_disk(16 * MIB)
+    service = start_service("--devices", "cpu:1", data_dir=disk / "data")
+    reads = tmp_path / "reads"
+    reads.write_bytes(os.urandom(8 * MIB))
+    with service.client() as client:
+        filler = fill(disk, leave=3 * MIB)
+        with pytest.raises(ServiceError) as caught:
+            client.upload(reads, file_ref(reads))
+        assert caught.value.reason == "DISK_FULL"
+        assert list((disk / "data" / "blobs").glob("*/*")) == []
+        filler.unlink()
+        assert client.upload(reads, file_ref(reads))
+
+
+def test_a_disk_that_fills_up_during_an_upload_keeps_the_bytes_that_came(
+    start_service: Callable[..., Any], small_disk: Callable[[int], Path], tmp_path: Path
+) -> None:
+    import grpc
+
+    from readlabel.v1 import blob_service_pb2 as pb
+    from readlabel.v1 import blob_service_pb2_grpc, training_run_pb2
+    from readlabel.wire import cut, make_chunk, parse_status, to_proto
+
+    disk = small_disk(16 * MIB)
+    service = start_service("--devices", "cpu:1", data_dir=disk / "data")
+    reads = tmp_path / "reads"
+    reads.write_bytes(os.urandom(8 * MIB))
+    blob = to_proto(file_ref(reads), training_run_pb2.BlobRef)
+    filler = []
+
+    def messages() -> Any:
+        yield pb.WriteBlobRequest(blob=blob)
+        for offset, data in cut(reads):
+            if offset == 2 * MIB:
+                while stub.GetWriteStatus(pb.GetWriteStatusRequest(blob=blob)).committed_size < offset:
+                    pass
+                filler.append(fill(disk, leave=MIB + MIB // 2))
+            yield pb.WriteBlobRequest(write_offset=offset, chunk=make_chunk(data))
+
+    with grpc.insecure_channel(service.address) as channel, service.client() as client:
+        stub = blob_service_pb2_grpc.BlobServiceStub(channel)
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.WriteBlob(messages())
+        assert parse_status(caught.value).reason == "DISK_FULL"
+        committed = stub.GetWriteStatus(pb.GetWriteStatusRequest(blob=blob)).committed_size
+        (partial,) = (disk / "data" / "uploads").iterdir()
+        assert committed == partial.stat().st_size == 3 * MIB, "whole chunks, none torn"
+        assert partial.read_bytes() == reads.read_bytes()[:committed]
+        filler[0].unlink()
+        assert client.upload(reads, file_ref(reads))
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("leave", [0, 24 << 10, 64 << 10, 128 << 10, 256 << 10])
+def test_a_disk_that_fills_up_during_a_training_fails_it_and_it_goes_on_to_the_same_weights(
+    start_service: Callable[..., Any],
+    small_disk: Callable[[int], Path],
+    make_real_run: Callable[..., Any],
+    compare: Callable[..., None],
+    until: Callable[..., Any],
+    leave: int,
+) -> None:
+    """What is left when the disk is full decides who meets it: run store, checkpoint, records, export or evaluation."""
+    disk = small_disk(24 * MIB)
+    run = make_real_run(21, 40)
+    service = start_service("--devices", "cpu:1", "--threads", "1", data_dir=disk / "data", scripted=False)
+    with service.client() as client:
+        name = run.create(client)
+        for event in client.watch(name):
+            if event.epoch is not None and event.epoch.epoch == 3:
+                filler = fill(disk, leave)
+                break
+        # A run store that was full itself cannot tell the failure before there is room.
+        until(lambda: not service.processes.workers() or client.get(name).state == "FAILED", "an end", 120)
+        filler.unlink()
+        list(client.watch(name))
+        failed = client.get(name)
+        assert failed.failure is not None
+        assert (failed.state, failed.failure.reason) == ("FAILED", "DISK_FULL"), failed.failure
+        assert not list(disk.rglob("*.partial"))
+        client.create(run.spec)
+        list(client.watch(name))
+        again = client.get(name)
+        assert again.state == "SUCCEEDED", again.failure
+        assert again.attempts[-1].resumed_from_epoch >= 3
+        assert isinstance(again.record, RunRecord)
+    compare(service, [run])
+
+
+def test_a_service_with_a_full_disk_refuses_new_runs_and_answers_all_else(
+    start_service: Callable[..., Any], small_disk: Callable[[int], Path], make_script: Callable[..., Any]
+) -> None:
+    disk = small_disk(8 * MIB)
+    service = start_service("--devices", "cpu:1", data_dir=disk / "data")
+    done, refused = make_script(), make_script()
+    with service.client() as client:
+        name = done.create(client)
+        list(client.watch(name))
+        client.upload(refused.path, refused.spec.training_reads)
+        filler = fill(disk, leave=0)
+        with pytest.raises(ServiceError) as caught:
+            for priority in range(100):  # what SQLite holds in reserve may take some
+                client.create(make_other(refused.spec, priority))
+        assert caught.value.reason == "DISK_FULL"
+        assert client.get(name).state == "SUCCEEDED"
+        assert [event.epoch.epoch for event in client.watch(name) if event.epoch is not None] == [1, 2, 3]
+        filler.unlink()
+        fresh = client.create(refused.spec).name
+        list(client.watch(fresh))
+        assert client.get(fresh).state == "SUCCEEDED"
+    assert service.terminate() == 0
+
+
+def make_other(spec: Any, seed: int) -> Any:
+    point = spec.point
+    options = point.options.model_copy(update={"seed": 1000 + seed})
+    return spec.model_copy(update={"point": point.model_copy(update={"options": options})})

@@ -1,0 +1,127 @@
+"""What a service forgets, and what it never does."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from readlabel.client import TrainingClient
+from readlabel.messages import ServiceError
+
+Scripts = Callable[..., Any]
+KEEP_NOTHING = ("--keep-runs", "0", "--keep-blobs", "0")
+
+
+def blobs(folder: Path) -> set[str]:
+    return {path.name for path in (folder / "blobs").glob("*/*")}
+
+
+def make_old(folder: Path) -> None:
+    """As if nothing in the store had been used for two hours."""
+    for path in [*(folder / "blobs").glob("*/*"), *(folder / "uploads").iterdir()]:
+        os.utime(path, (time.time() - 7200,) * 2)
+
+
+def ended(client: TrainingClient, script: Any) -> Any:
+    name = script.create(client)
+    list(client.watch(name))
+    return client.get(name)
+
+
+def test_a_restart_forgets_ended_runs_and_keeps_all_that_a_waiting_or_stopped_one_needs(
+    start_service: Callable[..., Any], make_script: Scripts
+) -> None:
+    service = start_service("--devices", "cpu:1")
+    done, stopped, running, waiting = make_script(), make_script(gated=True), make_script(gated=True), make_script()
+    with service.client() as client:
+        forgotten = ended(client, done)
+        stopped_name = stopped.create(client)
+        stopped.open(1)
+        for event in client.watch(stopped_name):
+            if event.epoch is not None:
+                client.cancel(stopped_name)
+        names = [script.create(client) for script in (running, waiting)]
+        running.open(1)
+        next(event for event in client.watch(names[0]) if event.epoch is not None)
+    assert service.terminate() == 0
+    make_old(service.data_dir)
+    digests = {script.spec.training_reads.sha256 for script in (stopped, running, waiting)}
+
+    service = start_service("--devices", "cpu:1", "--keep-blobs", "0")  # runs are kept: all of them need something
+    with service.client() as client:
+        kept = blobs(service.data_dir)
+        assert digests <= kept
+        assert {artifact.blob.sha256 for artifact in forgotten.artifacts} <= kept
+        assert done.spec.training_reads.sha256 not in kept, "a run that succeeded needs its reads no more"
+        assert (service.data_dir / "checkpoints" / stopped.spec.run_id / "epoch").read_text() == "1"
+        for script in (running, stopped):
+            script.open(2, 3)
+        client.resume(stopped_name)
+        for name in (*names, stopped_name):
+            assert [event.epoch.epoch for event in client.watch(name) if event.epoch is not None] == [1, 2, 3]
+            assert client.get(name).state == "SUCCEEDED"
+    assert service.terminate() == 0
+    make_old(service.data_dir)
+
+    service = start_service("--devices", "cpu:1", *KEEP_NOTHING)
+    with service.client() as client:
+        assert list(client.list()) == []
+        with pytest.raises(ServiceError) as caught:
+            client.get(forgotten.name)
+        assert caught.value.reason == "RUN_NOT_FOUND"
+    assert blobs(service.data_dir) == set()
+    assert list((service.data_dir / "checkpoints").iterdir()) == []
+    assert service.lines[0].startswith("removed 4 runs and ")
+
+
+def test_the_command_collects_what_a_stopped_service_need_not_keep(
+    start_service: Callable[..., Any], make_script: Scripts, processes: Any, tmp_path: Path
+) -> None:
+    service = start_service("--devices", "cpu:1")
+    script, abandoned = make_script(), make_script()
+    with service.client() as client:
+        run = ended(client, script)
+        client.upload(abandoned.path, abandoned.spec.training_reads)
+        busy = processes.run("gc", "--data-dir", service.data_dir)
+        assert busy.returncode == 73
+        assert "another readlabel serve uses this folder" in busy.stderr
+    assert service.terminate() == 0
+    gc = ("gc", "--data-dir", service.data_dir, "--keep-blobs", "0")
+    assert "removed 0 runs and 0 files" in processes.run(*gc).stdout, "what was just used may be wanted next"
+    make_old(service.data_dir)
+    (service.data_dir / "uploads" / f"{'0' * 64}.9").write_text("half")
+    make_old(service.data_dir)
+    (service.data_dir / "checkpoints" / ("0" * 32)).mkdir()  # of a run that is gone
+    assert "removed 0 runs and 3 files" in processes.run(*gc).stdout
+    assert blobs(service.data_dir) == {artifact.blob.sha256 for artifact in run.artifacts}
+    assert list((service.data_dir / "checkpoints").iterdir()) == []
+    assert "removed 1 runs and 0 files" in processes.run(*gc, "--keep-runs", "0").stdout
+    assert blobs(service.data_dir) == set(), "artifacts go with their run"
+
+    nowhere = processes.run("gc", "--data-dir", tmp_path / "nowhere")
+    assert (nowhere.returncode, nowhere.stdout) == (2, "")
+    assert "has no runs.sqlite" in nowhere.stderr
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_blob_that_a_caller_was_told_of_stays_for_the_run_that_it_creates_next(
+    start_service: Callable[..., Any], make_script: Scripts, processes: Any
+) -> None:
+    service = start_service("--devices", "cpu:1")
+    script = make_script()
+    with service.client() as client:
+        client.upload(script.path, script.spec.training_reads)
+    make_old(service.data_dir)
+    with service.client() as client:
+        assert not client.upload(script.path, script.spec.training_reads), "it is there"
+    assert service.terminate() == 0
+    service = start_service("--devices", "cpu:1", *KEEP_NOTHING)
+    with service.client() as client:
+        name = client.create(script.spec).name
+        list(client.watch(name))
+        assert client.get(name).state == "SUCCEEDED"

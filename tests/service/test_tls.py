@@ -1,0 +1,121 @@
+"""TLS that cannot come about: every call says what stands in the way, and what to do about it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import empty_pb2
+
+from readlabel.client import Endpoint
+from readlabel.client.connection import explain
+from readlabel.messages import InputError, ServiceUnavailableError
+from readlabel.v1 import blob_service_pb2, training_service_pb2
+
+TOKEN = "a-token-of-sufficient-length"
+METHODS = [
+    method
+    for file in (training_service_pb2.DESCRIPTOR, blob_service_pb2.DESCRIPTOR)
+    for service in file.services_by_name.values()
+    for method in service.methods
+]
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two CAs, and NAME.crt and NAME.key, and both in NAME.pem, for several servers and callers."""
+    folder = tmp_path_factory.mktemp("pki")
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    def sign(name: str, ca: str, alternative: str, days: str) -> None:
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", "csr")
+        (folder / "names").write_text(f"subjectAltName={alternative}\n")
+        by = ["-CA", f"{ca}.pem", "-CAkey", f"{ca}.key", "-CAcreateserial", "-extfile", "names", "-days", days]
+        openssl("x509", "-req", "-in", "csr", *by, "-out", f"{name}.crt")
+        both = [(folder / f"{name}.{kind}").read_text() for kind in ("crt", "key")]
+        (folder / f"{name}.pem").write_text("".join(both))
+
+    for ca in ("ca", "other"):
+        new = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={ca}"]
+        openssl(*new, "-keyout", f"{ca}.key", "-out", f"{ca}.pem")
+    sign("here", "ca", "IP:127.0.0.1", "2")
+    sign("elsewhere", "ca", "DNS:elsewhere.example", "2")
+    sign("expired", "ca", "IP:127.0.0.1", "-1")
+    sign("caller", "ca", "DNS:caller.example", "2")
+    sign("stranger", "other", "DNS:caller.example", "2")
+    return folder
+
+
+@pytest.fixture
+def start_with_tls(start_service: Callable[..., Any], pki: Path, tmp_path: Path) -> Callable[..., Any]:
+    """Starts a service with the certificate of a name, or without, that may demand certificates of its callers."""
+    token = tmp_path / "token"
+    token.write_text(TOKEN + "\n")
+
+    def start(name: str | None, demands: bool = False) -> Any:
+        options: list[object] = ["--listen", "127.0.0.1:0", "--token-file", token]
+        if name is not None:
+            options += ["--tls-cert", pki / f"{name}.crt", "--tls-key", pki / f"{name}.key"]
+        return start_service(*options, *(["--tls-client-ca", pki / "ca.pem"] if demands else []))
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("server", "demands", "trusts", "shows", "message"),
+    [
+        ("here", False, None, None, "It may speak TLS: --tls-ca"),
+        (None, False, "ca", None, "The service speaks no TLS"),
+        ("here", False, "other", None, "another CA signed it: --tls-ca names the CA to trust"),
+        ("expired", False, "ca", None, "Its certificate has expired, or"),
+        ("elsewhere", False, "ca", None, "Call it by a name that its certificate holds"),
+        ("here", True, "ca", None, "It may demand a certificate of its callers: --tls-client-cert"),
+        ("here", True, "ca", "stranger", "It may demand a certificate of its callers: --tls-client-cert"),
+    ],
+)
+def test_each_obstacle_is_told_by_every_call(
+    start_with_tls: Callable[..., Any],
+    pki: Path,
+    tmp_path: Path,
+    server: str | None,
+    demands: bool,
+    trusts: str | None,
+    shows: str | None,
+    message: str,
+) -> None:
+    endpoint = Endpoint(
+        start_with_tls(server, demands).address,
+        tmp_path / "token",
+        pki / f"{trusts}.pem" if trusts else None,
+        tls_client_cert=pki / f"{shows}.pem" if shows else None,
+    )
+    for method in METHODS:
+        path = f"/{method.containing_service.full_name}/{method.name}"
+        kind = "_".join("stream" if many else "unary" for many in (method.client_streaming, method.server_streaming))
+        with endpoint.channel() as channel:
+            call = getattr(channel, kind)(path, empty_pb2.Empty.SerializeToString, empty_pb2.Empty.FromString)
+            request = iter([empty_pb2.Empty()]) if method.client_streaming else empty_pb2.Empty()
+            with pytest.raises(grpc.RpcError) as caught:
+                answer = call(request, timeout=10, metadata=endpoint.metadata())
+                list(answer if method.server_streaming else [answer])
+        told = explain(caught.value, endpoint)
+        assert isinstance(told, ServiceUnavailableError), method.name
+        assert message in str(told), method.name
+        assert TOKEN not in str(told)
+
+
+def test_a_service_that_demands_certificates_lets_in_who_shows_one(
+    start_with_tls: Callable[..., Any], processes: Any, pki: Path, tmp_path: Path
+) -> None:
+    service = start_with_tls("here", demands=True)
+    who = ["--token-file", tmp_path / "token", "--tls-ca", pki / "ca.pem", "--tls-client-cert", pki / "caller.pem"]
+    ended = processes.run("runs", "list", "--service", service.address, *who)
+    assert ended.returncode == 0, ended.stderr
+    with pytest.raises(InputError, match=r"none\.pem: the TLS file cannot be read"):
+        service.client(tls_client_cert=pki / "none.pem")
