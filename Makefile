@@ -8,7 +8,7 @@ OUTDIR ?= results
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup run test lint format test-extras bench-simulator clean lock stubs
+.PHONY: help setup run test lint format test-extras bench-simulator clean lock stubs images test-containers test-slurm
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -30,13 +30,14 @@ run: $(STAMP) ## Train the demonstration grid; the report lands in results/
 test: $(STAMP) ## Every test: unit, service over real sockets, pipeline under real Nextflow
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-lint: $(STAMP) ## ruff, mypy, import-linter, buf and the strict Nextflow parser
+lint: $(STAMP) ## ruff, mypy, import-linter, buf, hadolint and the strict Nextflow parser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/buf.py
 	tools/nf-lint/lint main.nf nextflow.config conf modules
+	$(BIN)/hadolint containers/*/Containerfile
 
 format: $(STAMP) ## Format the Python code
 	$(BIN)/ruff check --fix .
@@ -51,9 +52,18 @@ bench-simulator: $(STAMP) ## Bases simulated a CPU-second, against plain Python;
 stubs: $(STAMP) ## Generate services/readlabel/v1 from proto/
 	$(BIN)/python tools/generate_stubs.py
 
-lock: $(STAMP) ## Resolve the lock file anew
-	$(BIN)/python -m pip install --quiet --target build/uv uv
-	PYTHONPATH=build/uv build/uv/bin/uv pip compile pyproject.toml --extra trainer --extra dev --generate-hashes --python-version 3.11 --no-header --no-annotate --upgrade --output-file requirements.lock
+images: ## Build the images client, data and trainer into build/containers; BASE_IMAGE=, EXTRA=gpu
+	containers/build
+
+test-containers: $(STAMP) images ## The pipeline and the service in containers, under podman
+	containers/engine $(BIN)/python -m pytest -m containers tests/pipeline/containers $(PYTEST_ARGS)
+
+test-slurm: $(STAMP) images ## The pipeline under Slurm, which is started on this machine, with and without containers
+	tools/require sbatch=slurm-wlm munged=munge
+	containers/engine $(BIN)/python -m pytest -m slurm tests/pipeline/slurm $(PYTEST_ARGS)
+
+lock: $(STAMP) ## Resolve the lock files anew
+	tools/lock
 
 clean: ## Remove what was built; results/ stays
 	rm -rf $(VENV) build work .nextflow .nextflow.log*
