@@ -9,7 +9,7 @@ DEVICE ?= 0
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup run test lint format test-extras bench-simulator bench-memory bench-scaling check-gpu clean lock stubs bench-engine test-service-faults
+.PHONY: help setup run test lint format test-extras bench-simulator bench-memory bench-scaling check-gpu clean lock stubs bench-engine test-service-faults images test-containers test-slurm
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -34,13 +34,14 @@ test: $(STAMP) ## Every test: unit, service over real sockets, pipeline under re
 test-service-faults: $(STAMP) ## The service under kills, damaged uploads, full disks and slow readers (20 min)
 	unshare --mount $(if $(filter-out 0,$(shell id -u)),--map-root-user) $(BIN)/python -m pytest $(PYTEST_ARGS) tests/service/faults
 
-lint: $(STAMP) ## ruff, mypy, import-linter, buf and the strict Nextflow parser
+lint: $(STAMP) ## ruff, mypy, import-linter, buf, hadolint and the strict Nextflow parser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/buf.py
 	tools/nf-lint/lint main.nf nextflow.config conf modules
+	$(BIN)/hadolint containers/*/Containerfile
 
 format: $(STAMP) ## Format the Python code
 	$(BIN)/ruff check --fix .
@@ -67,9 +68,18 @@ check-gpu: $(STAMP) ## Compare this machine's GPU with its CPU; make check-gpu D
 stubs: $(STAMP) ## Generate services/readlabel/v1 from proto/
 	$(BIN)/python tools/generate_stubs.py
 
-lock: $(STAMP) ## Resolve the lock file anew
-	$(BIN)/python -m pip install --quiet --target build/uv uv
-	PYTHONPATH=build/uv build/uv/bin/uv pip compile pyproject.toml --extra trainer --extra dev --generate-hashes --python-version 3.11 --no-header --no-annotate --upgrade --output-file requirements.lock
+images: ## Build the images client, data and trainer into build/containers; BASE_IMAGE=, EXTRA=gpu
+	containers/build
+
+test-containers: $(STAMP) images ## The pipeline and the service in containers, under podman
+	containers/engine $(BIN)/python -m pytest -m containers tests/pipeline/containers $(PYTEST_ARGS)
+
+test-slurm: $(STAMP) images ## The pipeline under Slurm, which is started on this machine, with and without containers
+	tools/require sbatch=slurm-wlm munged=munge
+	containers/engine $(BIN)/python -m pytest -m slurm tests/pipeline/slurm $(PYTEST_ARGS)
+
+lock: $(STAMP) ## Resolve the lock files anew
+	tools/lock
 
 clean: ## Remove what was built; results/ stays
 	rm -rf $(VENV) build work .nextflow .nextflow.log*

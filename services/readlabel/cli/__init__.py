@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "import-reads": "Import reads and labels that tranquillyzer simulated.",
     "grid": "Expand a parameter table into its combinations.",
     "serve": "Run the training service.",
+    "health": "Ask whether a training service serves.",
     "train": "Train one combination over a training service.",
     "gc": "Remove what a stopped service need not keep.",
     "runs": "List, watch, cancel, resume and fetch the runs of a service.",

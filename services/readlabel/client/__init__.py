@@ -8,6 +8,7 @@ Example:
 """
 
 from readlabel.client.connection import Endpoint
+from readlabel.client.health import serves
 from readlabel.client.private_service import PrivateService
 from readlabel.client.progress import BarProgress, LineProgress, Progress, progress_for_terminal
 from readlabel.client.train import TrainRequest, follow, train_over_service
@@ -23,5 +24,6 @@ __all__ = [
     "TrainingClient",
     "follow",
     "progress_for_terminal",
+    "serves",
     "train_over_service",
 ]

@@ -1,0 +1,146 @@
+"""-profile podman: a grid from tables to report in containers; a service in one; a training that is killed in one."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+
+import h5py
+import numpy as np
+import pytest
+
+from readlabel import __version__
+
+pytestmark = pytest.mark.containers
+MODEL = "10x3p_sc_ont"
+VARIANT = f"{MODEL}/{MODEL}_0/{MODEL}_0"
+# Long enough to be met in the middle; with every read in training nothing stops it early.
+LONG = {"train_fraction": "1", "epochs": "300"}
+TICK = 0.2
+
+
+def commands(launch, work: str = "work") -> list[str]:
+    """How each task starts its container."""
+    scripts = [path.read_text() for path in (launch.folder / work).glob("*/*/.command.run")]
+    return [line.strip() for script in scripts for line in script.splitlines() if " run -i " in line]
+
+
+def image_of(command: str) -> str:
+    found = re.search(r"localhost/readlabel/([a-z]+):", command)
+    return found.group(1) if found else command
+
+
+def weights(outcome) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    with h5py.File(outcome.outdir / f"{VARIANT}.h5") as file:
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def test_a_grid_is_trained_with_every_process_in_its_image_as_anybody_without_network(launch, user):
+    work = "work folder"
+    done = launch.train("-profile", "podman", "-c", "user.config", "-work-dir", work, table={"conv_filters": "4,8"})
+    assert done.exit_status == 0, done.output
+    assert {row["state"] for row in done.leaderboard.values()} == {"SUCCEEDED"}
+    started = commands(launch, work)
+    assert sorted(image_of(command) for command in started) == ["client", *["data"] * 6, *["trainer"] * 2]
+    assert all("--network none" in command and "--read-only" in command for command in started)
+    runs = [run for run in (launch.folder / work).glob("*/*/run") if not run.is_symlink()]
+    assert [run.stat().st_uid for run in runs] == [user] * 2
+
+
+@pytest.fixture
+def tls(launch, user):
+    """Certificate, key and token in files that the containers' user may read."""
+    folder = launch.folder / "secrets"
+    folder.mkdir()
+    openssl = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem"]
+    subprocess.run([*openssl, *names], cwd=folder, check=True, capture_output=True)
+    (folder / "token").write_text("a-token-of-this-test-alone\n")
+    (folder / "data").mkdir()
+    for path in [folder, *folder.iterdir()]:
+        path.chmod(0o700 if path.is_dir() else 0o600)
+        subprocess.run(["chown", f"{user}:{user}", path], check=True)
+    return folder
+
+
+@pytest.fixture
+def service(launch, podman, tls, user):
+    """`serve` as a container that stays, with a volume, TLS and a token; its name and address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    name = f"readlabel-test-{port}"
+    podman(
+        "run", "--detach", "--name", name, "--no-healthcheck", "--read-only", "--cap-drop", "all", "--user", f"{user}:{user}",
+        "--network", "host", "--volume", f"{tls}:/secrets:ro", "--volume", f"{tls}/data:/data",
+        f"localhost/readlabel/trainer:{__version__}", "readlabel", "serve", "--listen", f"0.0.0.0:{port}",
+        "--data-dir", "/data", "--token-file", "/secrets/token", "--tls-cert", "/secrets/cert.pem",
+        "--tls-key", "/secrets/key.pem",
+    )  # fmt: skip
+    yield name, f"localhost:{port}"
+    podman("rm", "--force", "--time", "60", name)
+
+
+def healthy(podman, name: str, address: str) -> str:
+    ask = ["readlabel", "health", "--wait", "60", "--service", address, "--tls-ca", "/secrets/cert.pem"]
+    return podman("exec", name, *ask)
+
+
+def test_a_service_in_a_container_trains_for_the_pipeline_and_keeps_its_runs(launch, podman, service, tls):
+    name, address = service
+    assert healthy(podman, name, address) == f"{address} serves"
+    trained = launch.train(
+        "-profile", "podman", "-c", "user.config", "--service", address,
+        "--service_token_file", str(tls / "token"), "--service_tls_ca", str(tls / "cert.pem"),
+    )  # fmt: skip
+    assert trained.exit_status == 0, trained.output + podman("logs", name)
+    assert trained.leaderboard[f"{MODEL}_0"]["state"] == "SUCCEEDED"
+    assert "trainer" not in {image_of(command) for command in commands(launch)}
+
+    podman("stop", "--time", "60", name)
+    assert podman("inspect", "--format", "{{.State.ExitCode}}", name) == "0"
+    podman("start", name)
+    healthy(podman, name, address)
+    options = ["--service", address, "--token-file", "/secrets/token", "--tls-ca", "/secrets/cert.pem"]
+    [run] = podman("exec", name, "readlabel", "runs", "list", "--json", *options).splitlines()
+    assert json.loads(run)["state"] == "SUCCEEDED"
+
+
+def kill_the_first_training(launch, podman, start) -> None:
+    """SIGKILL to its container, as soon as it has a few epochs behind it."""
+    while start.poll() is None:
+        for log in launch.folder.glob("work/*/*/.command.err"):
+            if re.search(r"^epoch 20/", log.read_text(), re.MULTILINE):
+                boxes = re.search(r"NXF_BOXID=\"?(nxf-\w+)", log.with_name(".command.run").read_text())
+                assert boxes is not None
+                podman("kill", boxes.group(1))
+                return
+        try:
+            start.wait(timeout=TICK)
+        except subprocess.TimeoutExpired:
+            continue
+    raise AssertionError("it ended before it could be killed")
+
+
+def test_a_training_whose_container_is_killed_goes_on_to_the_weights_of_one_that_is_not(launch, podman, user):
+    arguments = [*launch.tiny(LONG), "-profile", "podman", "-c", "user.config"]
+    start = launch.start(*arguments, "--outdir", "killed", "-work-dir", "work")
+    kill_the_first_training(launch, podman, start)
+    killed = launch.ended(start, "killed")
+    assert killed.exit_status == 0, killed.output
+    assert [task.exit for task in killed.tasks if task.process == "TRAIN"] == ["137", "0"]
+    record = json.loads((killed.outdir / f"{VARIANT}_run.json").read_text())
+    assert len(record["attempts"]) == 2
+    assert record["attempts"][1]["resumed_from_epoch"] >= 1, "not from the start"
+
+    whole = launch.run(*arguments, "-work-dir", "other work", outdir="whole")
+    assert whole.exit_status == 0, whole.output
+    expected = weights(whole)
+    assert expected
+    assert {
+        name: bool(np.array_equal(value, expected[name])) for name, value in weights(killed).items()
+    } == dict.fromkeys(expected, True)
