@@ -23,7 +23,7 @@ def serves(endpoint: Endpoint, patience: float = 0) -> bool:
         ServiceUnavailableError: nobody answers there.
     """
     with endpoint.channel() as channel:
-        check = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[no-untyped-call]
+        check = health_pb2_grpc.HealthStub(channel).Check
         request = health_pb2.HealthCheckRequest(service=_SERVICE)
         try:
             answer = check(request, timeout=patience or _DEADLINE_SECONDS, wait_for_ready=patience > 0)

@@ -1,4 +1,4 @@
-"""The pipeline with podman, in the images that `make images` has built. `containers/engine` says where podman keeps them."""
+"""The pipeline with podman, in the images of `make images`. `containers/engine` says where podman keeps them."""
 
 from __future__ import annotations
 

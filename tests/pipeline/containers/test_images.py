@@ -30,7 +30,10 @@ def test_an_image_runs_as_anybody_without_network_on_a_file_system_that_takes_no
 
 @pytest.mark.parametrize("image", IMAGES)
 def test_nothing_that_builds_is_left_in_an_image(podman, image):
-    look = "for tool in pip pip3 gcc cc make hatchling; do command -v $tool; done; ls /root/.cache /var/lib/apt/lists/* 2>/dev/null; true"
+    look = (
+        "for tool in pip pip3 gcc cc make hatchling; do command -v $tool; done; "
+        "ls /root/.cache /var/lib/apt/lists/* 2>/dev/null; true"
+    )
     assert podman("run", "--rm", "--no-healthcheck", "--user", "0", reference(image), "bash", "-c", look) == ""
 
 

@@ -75,7 +75,8 @@ def service(launch, podman, tls, user):
         port = free.getsockname()[1]
     name = f"readlabel-test-{port}"
     podman(
-        "run", "--detach", "--name", name, "--no-healthcheck", "--read-only", "--cap-drop", "all", "--user", f"{user}:{user}",
+        "run", "--detach", "--name", name, "--no-healthcheck", "--read-only", "--cap-drop", "all",
+        "--user", f"{user}:{user}",
         "--network", "host", "--volume", f"{tls}:/secrets:ro", "--volume", f"{tls}/data:/data",
         f"localhost/readlabel/trainer:{__version__}", "readlabel", "serve", "--listen", f"0.0.0.0:{port}",
         "--data-dir", "/data", "--token-file", "/secrets/token", "--tls-cert", "/secrets/cert.pem",
