@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import socket
 import subprocess
@@ -93,7 +94,9 @@ def test_a_service_that_is_not_there_is_said(launch):
     assert refused.count("TRAIN", "FAILED") == 1
 
 
-def test_tables_in_folders_with_spaces_and_quotes_are_read(root, launch):
+def test_launch_folder_and_tables_with_spaces_and_quotes_in_their_paths_are_read(root, launch):
+    launch = dataclasses.replace(launch, folder=launch.folder / "Ada's runs")
+    launch.folder.mkdir()
     folder = launch.folder / "Ada's tables (new)"
     folder.mkdir()
     orders = folder / "my orders.tsv"

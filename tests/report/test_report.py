@@ -135,7 +135,7 @@ def test_the_winner_is_copied_with_a_word_on_why(results) -> None:
     assert (best / f"{winner}.h5").read_bytes() == (source / f"{winner}.h5").read_bytes()
     text = (best / "README.md").read_text()
     assert winner in text
-    assert "Ties go to the higher macro-F1" in text
+    assert "within one standard error" in text
 
 
 def test_a_folder_in_the_way_of_the_winner_is_not_replaced(results) -> None:
@@ -200,7 +200,7 @@ def test_a_variant_given_twice_is_an_error(results, tmp_path: Path) -> None:
 def with_figures(variant: Variant, accuracy: float, f1: float, order: float, parameters: int) -> Variant:
     assert variant.metrics is not None
     assert variant.record is not None
-    figures = {"accuracy": accuracy, "macro_f1": f1, "exact_order": order}
+    figures = {"accuracy": accuracy, "accuracy_error": 0.001, "macro_f1": f1, "exact_order": order}
     scores = variant.metrics.validation.model_copy(update=figures)
     return Variant(
         entry=variant.entry,
@@ -211,13 +211,31 @@ def with_figures(variant: Variant, accuracy: float, f1: float, order: float, par
     )
 
 
-def test_ties_go_to_f1_then_order_then_fewer_parameters_then_lower_index(results) -> None:
+def test_ties_go_to_order_then_f1_then_fewer_parameters_then_lower_index(results) -> None:
     variants, _ = gather(results.grid, results.folders)
     good = [variant for variant in variants if variant.metrics is not None]
-    figures = [(0.9, 0.8, 0.7, 10), (0.9, 0.8, 0.7, 10), (0.9, 0.8, 0.7, 9), (0.9, 0.8, 0.71, 99), (0.9, 0.81, 0.1, 99)]
+    figures = [(0.9, 0.8, 0.7, 10), (0.9, 0.8, 0.7, 10), (0.9, 0.8, 0.7, 9), (0.9, 0.81, 0.7, 99), (0.9, 0.1, 0.71, 99)]
     tied = [with_figures(variant, *values) for variant, values in zip(good[:5], figures, strict=True)]
     order = [row.variant.entry.index for row in rank(tied[::-1])]
     assert order == [good[place].entry.index for place in (4, 3, 2, 0, 1)]
+
+
+def test_accuracies_within_a_standard_error_are_a_tie_that_the_exact_order_decides(results) -> None:
+    variants, _ = gather(results.grid, results.folders)
+    good = [variant for variant in variants if variant.metrics is not None]
+    figures = [(0.981, 0.9, 0.76, 9), (0.9805, 0.9, 0.83, 9), (0.9799, 0.9, 0.99, 9)]
+    ranked = rank([with_figures(variant, *values) for variant, values in zip(good[:3], figures, strict=True)])
+    assert [row.variant.entry.index for row in ranked] == [good[place].entry.index for place in (1, 0, 2)]
+    assert [row.tied for row in ranked] == [True, True, False]
+
+
+def test_barcodes_and_umis_cut_out_exactly_are_in_the_table_and_the_page(results) -> None:
+    report = build(results.grid, results.folders, results.outdir / "report")
+    (row, *_) = table_of(results.outdir / "report" / "leaderboard.tsv")
+    metrics = next(one.variant.metrics for one in report.ranked if one.rank == 1)
+    label = next(label for label in metrics.validation.labels if label.label == "CBC")
+    assert float(row["exact_barcodes"]) == pytest.approx(label.exact_segments / label.true_segments, abs=5e-7)
+    assert "barcodes cut out exactly" in report.html.read_text()
 
 
 def test_variants_judged_on_different_reads_are_not_compared_silently(results) -> None:

@@ -50,6 +50,7 @@ def _readme(rows: Sequence[Ranked]) -> str:
         "",
         f"- variants compared: {len(ranked)} of {len(rows)}",
         f"- per-base accuracy: {scores.accuracy:.4%}",
+        *([_tie_line(ranked)] if rows[0].tied else []),
         f"- macro-F1: {scores.macro_f1:.4%}",
         f"- exact segment order: {scores.exact_order:.2%}",
         f"- accuracy under tranquillyzer's padding: {best.metrics.tranquillyzer_padding.accuracy:.4%}",
@@ -70,6 +71,11 @@ def _readme(rows: Sequence[Ranked]) -> str:
         )
         lines.append(f"It does not load in tranquillyzer; {other}.")
     return "\n".join(lines) + "\n"
+
+
+def _tie_line(ranked: Sequence[Ranked]) -> str:
+    others = ", ".join(row.variant.entry.variant for row in ranked[1:] if row.tied)
+    return f"- tied with it in per-base accuracy, within the standard error: {others}"
 
 
 def _loads(row: Ranked) -> bool:

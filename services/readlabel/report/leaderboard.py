@@ -18,17 +18,21 @@ from readlabel.report.variants import SUCCEEDED, Variant
 
 LEADERBOARD = "leaderboard.tsv"
 CRITERION = (
-    "The best variant labels the largest share of validation bases correctly. Ties go to the higher macro-F1, then to "
-    "the higher share of reads with the exact segment order, then to fewer trainable parameters, then to the lower "
-    "index."
+    "The best variant labels the largest share of validation bases correctly. Variants within one standard error of "
+    "the largest share, estimated over its validation reads, are tied with it: of these the one with the highest share "
+    "of reads with the exact segment order is best, then the one with the higher macro-F1, then the higher share of "
+    "bases, then fewer trainable parameters, then the lower index. The others follow by their share of bases."
 )
 ABSENT = "NA"
 
 _HEAD = ("rank", "model", "variant", "index", "state")
 _FIGURES = (
     "per_base_accuracy",
+    "accuracy_error",
     "macro_f1",
     "exact_order",
+    "exact_barcodes",
+    "exact_umis",
     "tranquillyzer_accuracy",
     "train_seconds",
     "total_seconds",
@@ -42,10 +46,14 @@ _FIGURES = (
 
 @dataclass(frozen=True)
 class Ranked:
-    """A variant with its place among those of its model: 1 is the best, None has no model."""
+    """A variant with its place among those of its model: 1 is the best, None has no model.
+
+    `tied` says that its accuracy is the best one's within the standard error, and that it is not alone in that.
+    """
 
     rank: int | None
     variant: Variant
+    tied: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,9 +71,12 @@ def rank(variants: Sequence[Variant]) -> tuple[Ranked, ...]:
     ranked: list[Ranked] = []
     for model in models:
         own = [variant for variant in variants if variant.entry.model == model]
-        good = sorted((variant for variant in own if variant.state == SUCCEEDED), key=_merit)
+        good = [variant for variant in own if variant.state == SUCCEEDED]
+        top = [variant for variant in good if _accuracy(variant) >= _tie_limit(good)]
+        rest = sorted((variant for variant in good if variant not in top), key=lambda v: (-_accuracy(v), *_merit(v)))
         bad = sorted((variant for variant in own if variant.state != SUCCEEDED), key=lambda v: v.entry.index)
-        ranked += [Ranked(place, variant) for place, variant in enumerate(good, start=1)]
+        ordered = enumerate([*sorted(top, key=_merit), *rest], start=1)
+        ranked += [Ranked(place, variant, place <= len(top) > 1) for place, variant in ordered]
         ranked += [Ranked(None, variant) for variant in bad]
     return tuple(ranked)
 
@@ -86,7 +97,7 @@ def hyperparameter_text(variant: Variant, name: str) -> str:
     value = getattr(variant.entry.point.hyperparameters, name)
     if isinstance(value, bool):
         return str(value).upper()
-    return format(Decimal(repr(value)), "f") if isinstance(value, float) else str(value)
+    return format(Decimal(repr(value)), "f").removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def comparability(ranked: Sequence[Ranked]) -> str:
@@ -133,15 +144,28 @@ def read_outcomes(path: Path) -> tuple[Outcome, ...]:
         raise InputError(f"{path}: cannot be read: {error}") from error
 
 
+def _accuracy(variant: Variant) -> float:
+    assert variant.metrics is not None, "a success has metrics"
+    return variant.metrics.validation.accuracy
+
+
+def _tie_limit(variants: Sequence[Variant]) -> float:
+    """The accuracy from which on a variant is tied with the most accurate one."""
+    best = max(variants, key=_accuracy, default=None)
+    if best is None or best.metrics is None:
+        return 0.0
+    return best.metrics.validation.accuracy - best.metrics.validation.accuracy_error
+
+
 def _merit(variant: Variant) -> tuple[float, float, float, int, int]:
-    """Smaller is better; CRITERION in numbers."""
+    """Smaller is better; CRITERION in numbers, among the tied."""
     assert variant.metrics is not None, "a success has metrics"
     assert variant.record is not None, "a success has a record"
     scores = variant.metrics.validation
     return (
-        -scores.accuracy,
-        -scores.macro_f1,
         -scores.exact_order,
+        -scores.macro_f1,
+        -scores.accuracy,
         variant.record.trainable_parameters,
         variant.entry.index,
     )
@@ -157,10 +181,13 @@ def _cells(row: Ranked, names: Sequence[str]) -> list[str]:
         variant.state,
     ]
     values = [hyperparameter_text(variant, name) for name in names]
-    scores = [ABSENT] * 4
+    scores = [ABSENT] * (len(_FIGURES) - 7)
     if metrics is not None:
         own, padded = metrics.validation, metrics.tranquillyzer_padding
-        scores = [f"{share:.6f}" for share in (own.accuracy, own.macro_f1, own.exact_order, padded.accuracy)]
+        library = variant.entry.point.library
+        whole = own.exact_share(library.barcodes), own.exact_share(library.umis)
+        shares = (own.accuracy, own.accuracy_error, own.macro_f1, own.exact_order, *whole, padded.accuracy)
+        scores = [ABSENT if share is None else f"{share:.6f}" for share in shares]
     run = [ABSENT] * 5
     if record is not None:
         run = [

@@ -52,6 +52,7 @@ class VariantSection:
 
     row: Ranked
     varying: tuple[tuple[str, str], ...]
+    whole: tuple[tuple[str, float], ...]
     charts: tuple[Chart, ...]
     labels: tuple[LabelScore, ...]
     heat: Heat | None
@@ -71,6 +72,7 @@ class ModelSection:
     varying: tuple[str, ...]
     best: VariantSection | None
     variants: tuple[VariantSection, ...]
+    tied: tuple[str, ...]
     effects: tuple[Chart, ...]
     warning: str
 
@@ -80,6 +82,7 @@ class Page:
     """The content of ``report.html``."""
 
     title: str
+    trained: str
     criterion: str
     counts: tuple[tuple[str, int], ...]
     models: tuple[ModelSection, ...]
@@ -105,7 +108,10 @@ def build_page(
     counts = (("with a model", good), ("failed", len(ranked) - good - missing), ("without an outcome", missing))
     names = [section.model for section in models]
     title = ", ".join(names) if len(names) <= 3 else f"{len(names)} models"
-    return Page(title, CRITERION, counts, models, tuple(strangers), bool(first_pages), version)
+    attempts = [attempt for row in ranked if row.variant.record for attempt in row.variant.record.attempts]
+    ends = [attempt.end_time for attempt in attempts if attempt.end_time]
+    trained = f"Trained from {min(attempt.start_time for attempt in attempts)} to {max(ends)}." if ends else ""
+    return Page(title, trained, CRITERION, counts, models, tuple(strangers), bool(first_pages), version)
 
 
 def _model(model: str, rows: Sequence[Ranked], first_pages: Mapping[str, int]) -> ModelSection:
@@ -120,19 +126,31 @@ def _model(model: str, rows: Sequence[Ranked], first_pages: Mapping[str, int]) -
         varying=names,
         best=sections[0] if good else None,
         variants=sections,
-        effects=tuple(_effect(name, good) for name in names) if len(good) > 1 else (),
+        tied=tuple(row.variant.entry.variant for row in good[1:] if row.tied),
+        effects=tuple(chart for name in names for chart in _effects(name, good)),
         warning=comparability(good),
     )
 
 
-def _effect(name: str, rows: Sequence[Ranked]) -> Chart:
-    """Per-base accuracy of the variants, side by side by what they take for one hyperparameter."""
-    groups: dict[str, list[tuple[str, float, bool]]] = {}
-    for row in sorted(rows, key=lambda row: getattr(row.variant.entry.point.hyperparameters, name)):
-        assert row.variant.metrics is not None, "a ranked variant has metrics"
-        member = (row.variant.entry.variant, row.variant.metrics.validation.accuracy, row.rank == 1)
-        groups.setdefault(hyperparameter_text(row.variant, name), []).append(member)
-    return strip_chart(name, list(groups.items()))
+def _effects(name: str, rows: Sequence[Ranked]) -> tuple[Chart, ...]:
+    """Per-base accuracy and exact order, side by side by what the variants take for one hyperparameter.
+
+    None where all variants that have a model take the same.
+    """
+    by_value = sorted(rows, key=lambda row: getattr(row.variant.entry.point.hyperparameters, name))
+    values = [hyperparameter_text(row.variant, name) for row in by_value]
+    if len(set(values)) < 2:
+        return ()
+    charts = []
+    for figure in ("accuracy", "exact_order"):
+        groups: dict[str, list[tuple[str, float, bool]]] = {}
+        for value, row in zip(values, by_value, strict=True):
+            assert row.variant.metrics is not None, "a ranked variant has metrics"
+            share = getattr(row.variant.metrics.validation, figure)
+            groups.setdefault(value, []).append((row.variant.entry.variant, share, row.rank == 1))
+        title = f"{name}: {'per-base accuracy' if figure == 'accuracy' else 'exact order'}"
+        charts.append(strip_chart(title, list(groups.items())))
+    return tuple(charts)
 
 
 def _variant(row: Ranked, names: Sequence[str], library: Library, first_pages: Mapping[str, int]) -> VariantSection:
@@ -143,6 +161,7 @@ def _variant(row: Ranked, names: Sequence[str], library: Library, first_pages: M
     return VariantSection(
         row=row,
         varying=tuple((name, hyperparameter_text(variant, name)) for name in names),
+        whole=() if scores is None else _whole(scores, library),
         charts=_curves(row),
         labels=tuple(by_label[label] for label in order if label in by_label),
         heat=None if scores is None else _heat(scores, order),
@@ -153,10 +172,16 @@ def _variant(row: Ranked, names: Sequence[str], library: Library, first_pages: M
     )
 
 
+def _whole(scores: Scores, library: Library) -> tuple[tuple[str, float], ...]:
+    """Shares of barcodes and of UMIs that are cut out exactly, where there are any."""
+    shares = (("barcodes", scores.exact_share(library.barcodes)), ("UMIs", scores.exact_share(library.umis)))
+    return tuple((name, share) for name, share in shares if share is not None)
+
+
 def _curves(row: Ranked) -> tuple[Chart, ...]:
     history, record = row.variant.history, row.variant.record
-    if history is None or record is None:
-        return ()
+    if history is None or record is None or len(history.loss) < 2:
+        return ()  # one epoch draws no curve
     best = record.best_epoch
     charts = (
         line_chart(
