@@ -180,7 +180,7 @@ def write_run(
     predictions = Predictions(reads.read_ids, reads.offsets, labels, perturb(labels, count, error / 10, seed + 1))
     write_predictions(folder / names.PREDICTIONS, predictions, reads.label_names)
     (folder / names.METRICS).write_text(metrics_of(reads, predictions).model_dump_json())
-    (folder / names.WEIGHTS).write_bytes(f"weights {seed} {error}".encode())
+    (folder / names.WEIGHTS).write_bytes(b"\x89HDF\r\n\x1a\n" + f"weights {seed} {error}".encode())
     (folder / names.PARAMS).write_text('{"batch_size": "32"}')
     (folder / names.LABEL_BINARIZER).write_bytes(pickle.dumps(LabelBinarizer().fit(list(reads.label_names))))
     rows = ["\t".join(HISTORY_COLUMNS)]

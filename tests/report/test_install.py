@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import csv
+import os
+import pickle
 from pathlib import Path
 
 import pytest
+from sklearn.preprocessing import LabelBinarizer
 
-from readlabel.artifacts.names import SEQ_ORDERS
-from readlabel.messages import InputError
+from readlabel.artifacts.names import LABEL_BINARIZER, SEQ_ORDERS, WEIGHTS
+from readlabel.messages import InputError, OutputError
 from readlabel.report.export import export
 from readlabel.report.folders import open_folder
 from readlabel.report.install import install
+
+
+class Hostile:
+    """Runs a command when it is unpickled."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, ("touch hostile",)
+
 
 ROW_3P = (
     '10x3p_sc_ont\t"5p,CBC,UMI,polyT,cDNA,3p"\t"TCTACACGACGCTCTTCCGATCT,N16,N12,T,NN,CCCATGTACTCTGCGTTGATACCACTGCTT"'
@@ -105,3 +116,32 @@ def test_a_name_that_names_no_file_is_refused(tmp_path: Path, sample, make) -> N
     run = make.run(tmp_path / "run", sample.reads, make.point(sample.library))
     with pytest.raises(InputError, match="letters, digits"):
         install(open_folder(run), tmp_path / "models", "a/b")
+
+
+@pytest.mark.parametrize(
+    ("artifact", "content", "message"),
+    [
+        (LABEL_BINARIZER, pickle.dumps(Hostile()), "_lbl_bin.pkl: refused"),
+        (LABEL_BINARIZER, pickle.dumps(LabelBinarizer().fit(["a", "b", "c"])), "is of other labels (a, b, c)"),
+        (WEIGHTS, b"junk", "is no HDF5 file"),
+    ],
+)
+def test_what_tranquillyzer_would_load_unseen_is_looked_at_first(
+    tmp_path: Path, sample, make, artifact: str, content: bytes, message: str
+) -> None:
+    run = make.run(tmp_path / "run", sample.reads, make.point(sample.library))
+    variant = open_folder(export(open_folder(run), "10x3p_sc_ont_0", tmp_path / "out", sample.path, 1))
+    variant.file(artifact).write_bytes(content)
+    with pytest.raises(InputError) as refused:
+        install(variant, tmp_path / "models")
+    assert message in str(refused.value)
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_table_never_names_a_model_that_could_not_be_written(tmp_path: Path, sample, make) -> None:
+    run = make.run(tmp_path / "run", sample.reads, make.point(sample.library))
+    models = tmp_path / "models"
+    (models / "10x3p_sc_ont_w_CRF_params.json").mkdir(parents=True)
+    with pytest.raises(OutputError, match="no plain file"):
+        install(open_folder(run), models)
+    assert [path.name for path in models.iterdir()] == ["10x3p_sc_ont_w_CRF_params.json"]

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from readlabel.artifacts.message_file import read_message
-from readlabel.artifacts.names import ARTIFACTS, METRICS, RUN
+from readlabel.artifacts.names import ARTIFACTS, LABEL_BINARIZER, METRICS, RUN, WEIGHTS
 from readlabel.messages import InputError, Metrics, RunRecord
+from readlabel.reads.pickles import load_label_binarizer
 
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _SUFFIX = {artifact.name: artifact.suffix for artifact in ARTIFACTS}
 
 
@@ -50,7 +52,10 @@ class RunFolder:
         return read_message(self.file(METRICS), Metrics)
 
     def require_success(self, record: RunRecord) -> None:
-        """Raise InputError unless the run succeeded and all files of a success are there."""
+        """Raise InputError unless the run succeeded, all files of a success are there, and its model's are no others.
+
+        They are handed to a program that loads pickles without asking, so what is in them is looked at first.
+        """
         if record.state != "SUCCEEDED":
             why = "" if record.failure is None else f": {record.failure.reason}: {record.failure.message}"
             raise InputError(f"{self.path}: the run is {record.state}{why}; only a run that SUCCEEDED has a model")
@@ -58,6 +63,15 @@ class RunFolder:
         if missing:
             names = ", ".join(self.file(name).name for name in missing)
             raise InputError(f"{self.path}: the run SUCCEEDED but lacks {names}; train it again")
+        weights, binarizer = self.file(WEIGHTS), self.file(LABEL_BINARIZER)
+        with weights.open("rb") as handle:
+            if handle.read(len(_HDF5)) != _HDF5:
+                raise InputError(f"{weights}: is no HDF5 file; train it again")
+        labels, expected = load_label_binarizer(binarizer), record.spec.point.library.labels
+        if sorted(labels) != sorted(expected):
+            raise InputError(
+                f"{binarizer}: is of other labels ({', '.join(labels)}) than the library's ({', '.join(expected)})"
+            )
 
 
 def open_folder(path: Path) -> RunFolder:

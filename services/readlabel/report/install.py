@@ -7,6 +7,7 @@ Its annotation command reads ``<name>_w_CRF.h5``, ``_w_CRF_params.json`` and ``_
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -44,15 +45,15 @@ def install(run: RunFolder, folder: Path, name: str | None = None) -> list[Path]
         raise InputError(f"{run.path}: tranquillyzer cannot load this model, so it is not installed.{notes}")
     library = _renamed(point.library, name)
     table = folder / SEQ_ORDERS
-    _write_row(table, library)  # first, since somebody else's table may be read-only: then nothing is written
+    rows = _rows_with(table, library)
     stem = library.model + CRF_SUFFIX if point.hyperparameters.crf_layer else library.model
-    written = []
-    for artifact, suffix in _SUFFIXES.items():
-        target = folder / f"{stem}{suffix}"
-        with atomic_path(target) as path:
-            shutil.copyfile(run.file(artifact), path)
-        written.append(target)
-    return [*written, table]
+    targets = {folder / f"{stem}{suffix}": run.file(artifact) for artifact, suffix in _SUFFIXES.items()}
+    # All are written before any gets its name, and the table gets it last: a row never stands without its model.
+    with ExitStack() as stack:
+        stack.enter_context(atomic_path(table)).write_bytes(rows)
+        for target, source in targets.items():
+            shutil.copyfile(source, stack.enter_context(atomic_path(target)))
+    return [*targets, table]
 
 
 def _renamed(library: Library, name: str | None) -> Library:
@@ -64,8 +65,8 @@ def _renamed(library: Library, name: str | None) -> Library:
         raise InputError(f"install name: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
 
 
-def _write_row(table: Path, library: Library) -> None:
-    """Replace the rows of the library's name by one, or append it; all other bytes stay as they are."""
+def _rows_with(table: Path, library: Library) -> bytes:
+    """The table with the rows of the library's name replaced by one, or it appended; other bytes stay as they are."""
     try:
         old = table.read_bytes() if table.exists() else b""
     except OSError as error:
@@ -83,8 +84,7 @@ def _write_row(table: Path, library: Library) -> None:
         if lines and not lines[-1].endswith(b"\n"):
             lines.append(row[len(row.rstrip()) :])
         lines.append(row)
-    with atomic_path(table) as path:
-        path.write_bytes(b"".join(lines))
+    return b"".join(lines)
 
 
 def _row_name(line: bytes) -> str:
