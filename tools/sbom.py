@@ -1,4 +1,4 @@
-"""What is in an image: its Python and Debian packages → CycloneDX 1.5 on standard output, by the image's own Python.
+"""What is in an image, as CycloneDX 1.5: its Python and Debian packages. Run by the image's own Python.
 
 python sbom.py IMAGE VERSION
 """

@@ -1,31 +1,10 @@
-"""The pipeline with podman, in the images of `make images`. `containers/engine` says where podman keeps them."""
+"""The pipeline with podman, in the images that `make images` has built and `containers/engine` finds."""
 
 from __future__ import annotations
 
-import os
 import subprocess
-from collections.abc import Iterator
 
 import pytest
-
-# An id that no image and no machine knows.
-USER = 41234
-CONFIG = f"podman.runOptions = '--user {USER}:{USER} --read-only --cap-drop all --no-healthcheck --stop-timeout 60'\n"
-
-
-@pytest.fixture(autouse=True)
-def _folders_open_to_every_user() -> Iterator[None]:
-    """Work folders are made by this user and written by another."""
-    before = os.umask(0)
-    yield
-    os.umask(before)
-
-
-@pytest.fixture
-def user(launch) -> int:
-    """The user that containers run as; user.config in the launch's folder says so."""
-    (launch.folder / "user.config").write_text(CONFIG)
-    return USER
 
 
 def podman(*arguments: object) -> str:

@@ -30,10 +30,8 @@ def test_an_image_runs_as_anybody_without_network_on_a_file_system_that_takes_no
 
 @pytest.mark.parametrize("image", IMAGES)
 def test_nothing_that_builds_is_left_in_an_image(podman, image):
-    look = (
-        "for tool in pip pip3 gcc cc make hatchling; do command -v $tool; done; "
-        "ls /root/.cache /var/lib/apt/lists/* 2>/dev/null; true"
-    )
+    tools = "for tool in pip pip3 gcc cc make hatchling; do command -v $tool; done"
+    look = f"{tools}; ls /root/.cache /var/lib/apt/lists/* 2>/dev/null; true"
     assert podman("run", "--rm", "--no-healthcheck", "--user", "0", reference(image), "bash", "-c", look) == ""
 
 
@@ -52,7 +50,7 @@ def test_an_image_says_what_it_is(podman):
     labels = config["Labels"]
     assert labels["org.opencontainers.image.version"] == __version__
     assert re.fullmatch("[0-9a-f]{40}", labels["org.opencontainers.image.revision"])
-    assert config["Config"]["Healthcheck"]["Test"][:3] == ["CMD", "readlabel", "health"]
+    assert config["Healthcheck"]["Test"][:3] == ["CMD", "readlabel", "health"]
 
 
 def test_a_command_that_ignores_no_signal_ends_at_sigterm_though_it_is_the_first_process():

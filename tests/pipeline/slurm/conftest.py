@@ -1,4 +1,4 @@
-"""Debian's Slurm, started here for the tests of this folder: one node, two partitions, a GPU that is none."""
+"""Debian's Slurm, started on this machine for this folder's tests: one node, two partitions, a GPU that is none."""
 
 from __future__ import annotations
 

@@ -15,10 +15,9 @@ MODEL = "10x3p_sc_ont"
 VARIANT = f"{MODEL}/{MODEL}_0/{MODEL}_0"
 LONG = {"train_fraction": "1", "epochs": "300"}
 # Nextflow asks Slurm more often than it would ask a cluster of many users.
-CONFIG = (
-    "executor { pollInterval = '1 sec'; queueStatInterval = '2 sec' }\n"
-    "podman.runOptions = '--user 0:0 --read-only --no-healthcheck --stop-timeout 60'\n"
-)
+CONFIG = """
+executor { pollInterval = '1 sec'; queueStatInterval = '2 sec' }
+"""
 TICK = 0.2
 
 
