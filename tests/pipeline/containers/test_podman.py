@@ -114,11 +114,11 @@ def test_a_service_in_a_container_trains_for_the_pipeline_and_keeps_its_runs(lau
 def kill_the_first_training(launch, podman, start) -> None:
     """SIGKILL to its container, as soon as it has a few epochs behind it."""
     while start.poll() is None:
-        for log in launch.folder.glob("work/*/*/.command.err"):
+        for log in launch.folder.glob("work/*/*/.command.log"):
             if re.search(r"^epoch 20/", log.read_text(), re.MULTILINE):
-                boxes = re.search(r"NXF_BOXID=\"?(nxf-\w+)", log.with_name(".command.run").read_text())
-                assert boxes is not None
-                podman("kill", boxes.group(1))
+                podman(
+                    "kill", podman("ps", "--quiet", "--filter", f"ancestor=localhost/readlabel/trainer:{__version__}")
+                )
                 return
         try:
             start.wait(timeout=TICK)
