@@ -39,7 +39,7 @@ def test_the_lines_of_an_example_fit_a_terminal_so_that_they_can_be_pasted(name:
     command_begins = True
     for line in (line.strip() for line in example):
         if command_begins:
-            assert line.startswith(("readlabel ", "(", "mkdir ")), line
+            assert line.startswith(("readlabel ", "(", "mkdir ", "samtools ")), line
         command_begins = not line.endswith("\\")
 
 
