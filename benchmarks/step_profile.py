@@ -3,8 +3,9 @@
     python benchmarks/step_profile.py '{"conv_filters": 64, …}'
 
 prints one JSON object in the form of `benchmarks/engine.py`. The baseline of each part's time is that of the whole
-step, so `ratio` is the part's share; parts are run alone, forward and backward. Utilisation is the step's executed
-multiplications and additions a second over those of a 2,048² float32 product in the same process.
+step, so `ratio` is the part's share; parts are run alone, forward and backward. `lstm_in_chunks` is the LSTM as it is
+trained against TensorFlow's BlockLSTM and its gradient. Utilisation is the step's executed multiplications and
+additions a second over those of a 2,048² float32 product in the same process.
 """
 
 from __future__ import annotations
@@ -109,6 +110,9 @@ def main() -> None:
     for name, call in parts.items():
         part, part_spread = seconds(call)
         found[f"step_{name}"] = row(step, part, "s of a step", part_spread)
+    block, _ = seconds(both_ways(lambda: run_lstm(network._cells[0], features, lengths), [features, *lstm]))
+    chunks, chunks_spread = seconds(parts["lstm"])
+    found["lstm_in_chunks"] = row(block, chunks, "s", chunks_spread)
     executed = flops_per_position(hp, len(library.labels)) * ROWS * TIME / step
     found["flops_utilisation"] = row(peak / 1e9, executed / 1e9, "GFLOP/s", spread)
     print(json.dumps(found))
