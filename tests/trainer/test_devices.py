@@ -66,7 +66,7 @@ def test_a_gpu_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> No
 def test_no_operation_of_training_or_prediction_lacks_a_gpu_kernel(
     changes: dict[str, object], tiny: Hyperparameters, library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(network_module, "make_cell", CudnnCell)
+    monkeypatch.setattr(network_module, "make_cell", lambda inputs, units, name, _dtype: CudnnCell(inputs, units, name))
     point = Hyperparameters.model_validate(tiny.model_dump() | changes)
     network = network_module.Network.build(point, library, TrainingOptions())
     adam, footprint = Adam(network.trainable_variables), Footprint.of(point, len(network.labels))
