@@ -1,4 +1,4 @@
-"""The service's folders: one process uses its data folder at a time; that of the checkpoints is tried before a run is."""
+"""The service's folders: one process uses its data folder at a time; the one of checkpoints is tried first."""
 
 from __future__ import annotations
 
