@@ -1,8 +1,6 @@
-"""The `readlabel` command: a sub-command a file, imported when it is called.
+"""From the words of a command line to a sub-command, and from its errors to an exit status.
 
-Every module of this package is one sub-command. Its function `main` is a typer command whose docstring is the help
-text; a module with commands of its own (`runs`) has a typer `app` instead. Only this module turns errors into exit
-statuses: a `ReadlabelError` into its own, an interrupt into 130.
+A `ReadlabelError` ends a command with its own status, an interrupt with 130, a reader that has had enough with 141.
 """
 
 from __future__ import annotations
@@ -10,9 +8,10 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib
+import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
@@ -20,34 +19,26 @@ from rich.console import Console
 from rich.table import Table
 
 from readlabel import __version__
+from readlabel.cli import COMMANDS, INTERRUPTED
 from readlabel.messages import ReadlabelError
 
-INTERRUPTED = 130
 BROKEN_PIPE = 141
 USAGE = 2
-
-COMMANDS: dict[str, str] = {
-    "simulate": "Simulate labelled reads of a library.",
-    "import-reads": "Import reads and labels that tranquillyzer simulated.",
-    "grid": "Expand a parameter table into its combinations.",
-    "serve": "Run the training service.",
-    "health": "Ask whether a training service serves.",
-    "train": "Train one combination over a training service.",
-    "gc": "Remove what a stopped service need not keep.",
-    "runs": "List, watch, cancel, resume and fetch the runs of a service.",
-    "evaluate": "Judge an exported model on labelled reads.",
-    "label": "Label real reads with an exported model.",
-    "export": "Lay a run out as tranquillyzer does, with its validation PDF.",
-    "report": "Compare the variants of a grid.",
-    "check-device": "Compare a GPU with the CPU.",
-    "verdict": "Fail when any combination of a grid did.",
+EXTRAS = {
+    "simulate": "data",
+    "import-reads": "data",
+    "evaluate": "trainer",
+    "label": "trainer",
+    "export": "data",
+    "report": "data",
+    "check-device": "trainer",
+    "verdict": "data",
 }
-"""Sub-command to the line that `readlabel --help` shows, in the order of the work."""
+"""Sub-command to the extra that its packages come with, where readlabel alone does not bring them."""
 
 
-def main() -> None:
-    """Run the command line in `sys.argv` and exit."""
-    arguments = sys.argv[1:]
+def run(arguments: Sequence[str]) -> None:
+    """Run a command line and exit."""
     if not arguments or arguments[0] in ("-h", "--help"):
         _print_help()
         sys.exit(0 if arguments else USAGE)
@@ -58,8 +49,13 @@ def main() -> None:
     if name not in COMMANDS:
         _fail(_unknown(name))
         sys.exit(USAGE)
-    command = typer.main.get_command(_application(name))
-    command(args=arguments[1:], prog_name=f"readlabel {name}")
+    try:
+        typer.main.get_command(_application(name))(args=list(arguments[1:]), prog_name=f"readlabel {name}")
+    except ModuleNotFoundError as error:
+        if name not in EXTRAS or (error.name or "").startswith("readlabel"):
+            raise
+        _fail(f"`readlabel {name}` needs the extra {EXTRAS[name]}: pip install 'readlabel[{EXTRAS[name]}]' ({error})")
+        sys.exit(USAGE)
 
 
 def _application(name: str) -> typer.Typer:
@@ -71,7 +67,9 @@ def _application(name: str) -> typer.Typer:
     app.pretty_exceptions_enable = False
     for command in app.registered_commands:
         if command.callback is not None:
+            help_text = _flowing(command.callback)
             command.callback = _with_exit_status(command.callback)
+            command.callback.__doc__ = help_text
     return app
 
 
@@ -92,6 +90,12 @@ def _with_exit_status(command: Callable[..., Any]) -> Callable[..., Any]:
             raise typer.Exit(BROKEN_PIPE) from None
 
     return run
+
+
+def _flowing(command: Callable[..., Any]) -> str:
+    """A command's docstring with a line a paragraph, for the terminal to break; \\b keeps an example's lines."""
+    paragraphs = (inspect.getdoc(command) or "").split("\n\n")
+    return "\n\n".join(text if text.startswith("\b") else " ".join(text.split("\n")) for text in paragraphs)
 
 
 def _print_help() -> None:
