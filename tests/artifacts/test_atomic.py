@@ -40,6 +40,24 @@ def test_a_folder_that_fails_leaves_the_earlier_one(tmp_path: Path) -> None:
     assert [path.name for path in target.iterdir()] == ["first"]
 
 
+def test_a_file_is_never_replaced_by_a_folder(tmp_path: Path) -> None:
+    target = tmp_path / "thesis.txt"
+    target.write_text("mine")
+    with (
+        pytest.raises(OutputError, match=r"thesis\.txt: is there already and is no plain folder"),
+        atomic_folder(target),
+    ):
+        pass
+    assert target.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_full_disk_is_told_with_the_name_that_the_user_gave(tmp_path: Path) -> None:
+    with pytest.raises(OutputError) as raised, atomic_folder(tmp_path / "run") as folder, atomic_path(folder / "a"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert str(raised.value).startswith(f"{tmp_path / 'run' / 'a'}: no space left")
+
+
 def test_a_file_in_the_way_of_a_folder_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("a file")
     with pytest.raises(OutputError, match="cannot be written"):

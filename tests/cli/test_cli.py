@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,9 +11,14 @@ from readlabel import __version__
 from readlabel.cli import COMMANDS
 
 
-def readlabel(*arguments: str) -> subprocess.CompletedProcess[str]:
+def readlabel(*arguments: str, first_on_path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join(map(str, filter(None, (first_on_path, os.environ.get("PYTHONPATH")))))
     return subprocess.run(
-        [sys.executable, "-m", "readlabel.cli", *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "readlabel.cli", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": path},
     )
 
 
@@ -57,3 +64,17 @@ def test_an_unknown_option_is_a_usage_error() -> None:
     done = readlabel("grid", "--no-such-option")
     assert done.returncode == 2
     assert "--no-such-option" in done.stderr
+
+
+def test_ctrl_c_while_packages_are_imported_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    done = readlabel("simulate", "--help", first_on_path=tmp_path)
+    assert (done.returncode, done.stderr) == (130, "error: interrupted\n")
+
+
+def test_a_command_whose_packages_are_not_installed_names_the_extra(tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("raise ModuleNotFoundError(\"No module named 'numpy'\", name='numpy')\n")
+    done = readlabel("simulate", "--help", first_on_path=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: `readlabel simulate` needs the extra data: pip install 'readlabel[data]'")
+    assert "Traceback" not in done.stderr

@@ -226,6 +226,13 @@ def test_a_refusal_names_what_the_pickle_asked_for(tmp_path: Path, library_3p: L
         load_pair(path, path, library_3p)
 
 
+def test_a_refusal_always_has_a_reason(tmp_path: Path, library_3p: Library) -> None:
+    path = tmp_path / "reads.pkl"
+    path.write_bytes(b"\x80\x04\x8e" + (2**62).to_bytes(8, "little") + b".")  # bytes of more than any memory
+    with pytest.raises(InputError, match=r"may be in it: MemoryError$"):
+        load_pair(path, path, library_3p)
+
+
 def test_every_stand_in_belongs_to_the_unpickler_itself() -> None:
     for stand_in in _unpickler.InertUnpickler(io.BytesIO(), binarizer=True)._allowed.values():
         kind = stand_in if isinstance(stand_in, type) else type(stand_in)

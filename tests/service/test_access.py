@@ -169,6 +169,7 @@ def test_an_address_in_use_is_said_to_be(
         foreign.listen()
         ended = processes.run("serve", "--listen", f"127.0.0.1:{foreign.getsockname()[1]}", *other)
         assert ended.returncode == 71
+    assert not (tmp_path / "other").exists()
     own = start_service(data_dir=tmp_path / "own")
     ended = processes.run("serve", "--socket", own.address.removeprefix("unix:"), "--data-dir", tmp_path / "other")
     assert ended.returncode == 71

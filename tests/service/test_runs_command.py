@@ -56,6 +56,11 @@ def test_the_runs_of_a_service_are_listed_shown_watched_stopped_resumed_fetched_
     runs("download", first, "--out", tmp_path / "fetched")
     assert RunRecord.model_validate_json((tmp_path / "fetched" / "run.json").read_text()).run_id == first
 
+    (tmp_path / "fetched" / "thesis.txt").touch()
+    ended = processes.run("runs", "download", first, "--out", tmp_path / "fetched", "--service", service.address)
+    assert ended.returncode == 73
+    assert (tmp_path / "fetched" / "thesis.txt").exists()
+
     runs("delete", first)
     ended = processes.run("runs", "show", first, "--service", service.address)
     assert (ended.returncode, ended.stdout) == (70, "")

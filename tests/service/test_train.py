@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from readlabel.artifacts.digest import file_ref
 from readlabel.artifacts.names import ARTIFACTS
-from readlabel.messages import Metrics, RunRecord
+from readlabel.messages import GridPoint, Metrics, RunRecord, RunSpec
 
 DEADLINE = 240
 PointFile = Callable[..., Path]
@@ -108,7 +109,16 @@ def test_a_failure_never_takes_the_place_of_a_model(
     shutil.copytree(whole.folder / "run", tmp_path / "run")
     broken = tmp_path / "not-reads.parquet"
     broken.write_bytes(b"PAR1, but these are no reads, PAR1")
-    status, _, stderr = end(train(processes, point_file(), (broken, real_reads[1]), tmp_path / "run"))
+    point = point_file()
+    spec = RunSpec(
+        point=GridPoint.model_validate_json(point.read_text()),
+        training_reads=file_ref(broken),
+        validation_reads=file_ref(real_reads[1]),
+    )
+    record = RunRecord.model_validate_json((tmp_path / "run" / "run.json").read_text())
+    same_run = record.model_copy(update={"run_id": spec.run_id})
+    (tmp_path / "run" / "run.json").write_text(same_run.model_dump_json())
+    status, _, stderr = end(train(processes, point, (broken, real_reads[1]), tmp_path / "run"))
     assert status == 73
     assert "holds a finished run, which stays; the new one failed (INVALID_INPUT)" in stderr
     assert RunRecord.model_validate_json((tmp_path / "run" / "run.json").read_text()).state == "SUCCEEDED"
@@ -123,7 +133,8 @@ def test_no_process_outlives_the_client_however_it_ends(
     lines_until(process, "epoch 2/")
     assert len(processes.alive()) >= 3
     process.send_signal(number)
-    status, _, stderr = end(process)
+    status, stdout, stderr = end(process)
+    assert ("the same command goes on from there" in stdout) == (number != signal.SIGKILL)
     assert status == {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}[signal.Signals(number)], stderr
     processes.wait_for_none()
     assert traces(processes) == []
@@ -149,6 +160,8 @@ def test_a_killed_command_goes_on_to_the_same_weights(
     record = RunRecord.model_validate_json((tmp_path / "run" / "run.json").read_text())
     assert record.attempts[-1].resumed_from_epoch >= 2
     assert record.epochs_trained == 6
+    log = (tmp_path / "run" / "train.log").read_text()
+    assert all(f" epoch {epoch}/6" in log for epoch in range(1, 7))
     assert list((tmp_path / "checkpoints").iterdir()) == []
 
 
@@ -167,6 +180,8 @@ def test_a_standing_service_trains_the_same_command_once(
     status, stdout, stderr = end(train(processes, point_file(), real_reads, tmp_path / "again", *more))
     assert status == 0, stderr
     assert "sent" not in stdout
+    assert "was already trained" in stdout
+    assert "epoch" not in stdout
     for artifact in ARTIFACTS:
         assert (tmp_path / "run" / artifact.name).read_bytes() == (tmp_path / "again" / artifact.name).read_bytes()
     with service.client() as client:
@@ -190,7 +205,14 @@ def test_a_client_of_a_standing_service_that_is_stopped_leaves_the_run_and_says_
     process.terminate()
     status, stdout, _ = end(process)
     assert status == 143
-    assert f"readlabel runs cancel {script.spec.run_id} --service {service.address}" in stdout
+    how_to_cancel = f"readlabel runs cancel {script.spec.run_id} --service {service.address}"
+    assert how_to_cancel in stdout
+    watching = processes.start("runs", "watch", script.spec.run_id, "--service", service.address)
+    lines_until(watching, "epoch 1/3")
+    watching.send_signal(signal.SIGINT)
+    status, stdout, _ = end(watching)
+    assert status == 130
+    assert how_to_cancel in stdout
     again = train(processes, point, (script.path, script.path), tmp_path / "run", "--service", service.address)
     lines_until(again, "epoch 1/3")
     script.open(2, 3)
@@ -233,11 +255,19 @@ def test_a_private_service_that_is_lost_is_an_accident_of_the_machine(
 
 
 def test_what_cannot_go_well_is_said_before_anything_starts(
-    processes: Any, point_file: PointFile, real_reads: tuple[Path, Path], tmp_path: Path
+    whole: Whole, processes: Any, point_file: PointFile, real_reads: tuple[Path, Path], tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").touch()
+    (tmp_path / "earlier").mkdir()
+    shutil.copy(whole.folder / "run" / "run.json", tmp_path / "earlier")
     cases: list[tuple[list[object], int, str]] = [
         (["--out", tmp_path / "file" / "run"], 73, "cannot be written"),
+        (["--out", tmp_path / "file"], 73, "file: is there already and is no plain folder"),
+        (["--out", tmp_path / "mine"], 73, "mine: holds thesis.txt, which is no file of a run"),
+        (["--out", tmp_path / "earlier"], 73, "earlier: holds another run"),
+        (["--checkpoint-dir", tmp_path / "file" / "c"], 73, "c: the checkpoint folder cannot be written"),
         (["--train", tmp_path / "none"], 2, "none: cannot be read"),
         (["--validation", tmp_path / "file"], 2, "file: is no whole Parquet file"),
         (["--service", "127.0.0.1:1"], 69, "no training service answers; tried 127.0.0.1:1, without TLS, no token"),
@@ -256,6 +286,8 @@ def test_what_cannot_go_well_is_said_before_anything_starts(
     ended = processes.run("train", *good, "--point", bad_point)
     assert ended.returncode == 2
     assert "bad.json, hyperparameters.batch_size: Input should be greater than or equal to 1" in ended.stderr
+    assert (tmp_path / "mine" / "thesis.txt").exists()
+    assert [path.name for path in (tmp_path / "earlier").iterdir()] == ["run.json"]
     processes.wait_for_none()
     assert traces(processes) == []
     assert not (tmp_path / "run").exists()

@@ -14,6 +14,7 @@ from typing import NoReturn
 from readlabel.messages.errors import OutputError
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+_LAST_BYTES = 1 << 20
 
 
 @contextmanager
@@ -48,10 +49,14 @@ def atomic_path(target: Path) -> Iterator[Path]:
 def atomic_folder(target: Path) -> Iterator[Path]:
     """Give a temporary folder beside the target; when the block ends well, it replaces the target whole.
 
+    Whether an earlier folder may be replaced is the caller's to know: everything in it goes.
+
     Raises:
-        OutputError: the place cannot be written, or there is no space left.
+        OutputError: something that is no folder is in the place, it cannot be written, or there is no space left.
     """
     temporary: Path | None = None
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise OutputError(f"{target}: is there already and is no plain folder; move it away or give another name")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
@@ -66,9 +71,20 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             temporary.rename(target)
     except OSError as error:
         raise_output_error(target, error)
+    except OutputError as error:
+        # A user knows the folder by the name it was to get.
+        raise OutputError(str(error).replace(str(temporary), str(target))) from error.__cause__
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def no_space_left(folder: Path) -> bool:
+    """Whether a folder's disk is full to the last MiB: libraries that fail there name all kinds of other reasons."""
+    try:
+        return shutil.disk_usage(folder).free < _LAST_BYTES
+    except OSError:
+        return False
 
 
 def write_text(target: Path, text: str) -> None:

@@ -30,6 +30,7 @@ def main(
     A comma list in a cell multiplies the grid; the last row of the table varies fastest. Every problem of both tables
     is reported at once, with row, column, value and what is allowed.
 
+    \b
     Example:
       readlabel grid --training-params assets/training_params.tsv \\
         --training-seq-orders assets/training_seq_orders.tsv --out grid.json

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from readlabel.cli._service import Insecure, Service, TlsCa, TlsClientCert, TokenFile, client_of
-from readlabel.client import follow, progress_for_terminal
+from readlabel.client import follow, leaving_it_running, progress_for_terminal
 from readlabel.messages import InputError, RunState
 from readlabel.wire import TrainingRun
 
@@ -117,7 +117,7 @@ def watch(
             for event in client.watch(run, after):
                 print(event.model_dump_json(exclude_none=True), flush=True)
         else:
-            with progress_for_terminal() as progress:
+            with progress_for_terminal() as progress, leaving_it_running(client, run.removeprefix("runs/"), progress):
                 follow(client.watch(run, after), progress)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import os
 import shlex
@@ -81,6 +82,8 @@ def main(
         raise InputError("--tls-cert and --tls-key go together")
     if private and (socket is None or data_dir is not None):
         raise InputError("--private needs --socket and keeps its data beside it, so it takes no --data-dir")
+    if worker_command is None and importlib.util.find_spec("tensorflow") is None:
+        raise InputError("training on this machine needs the extra trainer: pip install 'readlabel[trainer]'")
     if data_dir is None:
         data_dir = socket.parent / "data" if private and socket else default_data_dir()
     config = ServerConfig(

@@ -11,7 +11,7 @@ from readlabel.client.connection import Endpoint
 from readlabel.client.health import serves
 from readlabel.client.private_service import PrivateService
 from readlabel.client.progress import BarProgress, LineProgress, Progress, progress_for_terminal
-from readlabel.client.train import TrainRequest, follow, train_over_service
+from readlabel.client.train import TrainRequest, follow, leaving_it_running, train_over_service
 from readlabel.client.training_client import TrainingClient
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "TrainRequest",
     "TrainingClient",
     "follow",
+    "leaving_it_running",
     "progress_for_terminal",
     "serves",
     "train_over_service",

@@ -18,14 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from readlabel.artifacts.atomic import no_space_left
 from readlabel.client.connection import Endpoint
-from readlabel.messages import InputError, ServiceUnavailableError
+from readlabel.messages import InputError, OutputError, ServiceUnavailableError
 
 COMMAND = (sys.executable, "-P", "-m", "readlabel.cli", "serve")
 _SOCKET = "s.sock"
 # A TMPDIR below a scheduler's job folder can be long.
 _LONGEST_FOLDER = 80
 _STOP_MARGIN_SECONDS = 15
+_NO_ROOM = "the private training service has no place to work in; free some space, or set TMPDIR to another folder"
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,9 @@ class PrivateService:
     Args:
         link: files that are in its blob store from the start.
         options: see PrivateOptions.
+
+    Raises:
+        OutputError: the temporary folder cannot be written.
     """
 
     def __init__(self, link: Sequence[Path], options: PrivateOptions) -> None:
@@ -62,14 +67,18 @@ class PrivateService:
         self._options = options
         self._folder: Path | None = None
         self._process: subprocess.Popen[str] | None = None
-        # A file without a name: it is gone with the processes that hold it.
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the service has stopped
+        try:
+            # A file without a name: it is gone with the processes that hold it.
+            self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the service has stopped
+        except OSError as error:
+            raise OutputError(f"{_NO_ROOM}: {error.strerror or error}") from error
 
     def __enter__(self) -> Endpoint:
         """Start it and wait until it listens.
 
         Raises:
             InputError: its options do not go together, or a file to link cannot be read.
+            OutputError: a folder that it works in cannot be written, or there is no space left.
             ServiceUnavailableError: it ended instead; says why.
         """
         try:
@@ -98,7 +107,13 @@ class PrivateService:
         return "\n".join(lines[-10:])
 
     def _start(self) -> Endpoint:
-        self._folder = Path(tempfile.mkdtemp(prefix="readlabel-", dir=_short_temporary_folder()))
+        place = _short_temporary_folder()
+        try:
+            self._folder = Path(tempfile.mkdtemp(prefix="readlabel-", dir=place))
+        except OSError as error:
+            raise OutputError(f"{_NO_ROOM}: {place}: {error.strerror or error}") from error
+        if no_space_left(place):  # its log lies there too, so it could not say why it ends
+            raise OutputError(f"{_NO_ROOM}: {place}: no space left on the device")
         socket = self._folder / _SOCKET
         self._process = subprocess.Popen(
             [*COMMAND, "--private", "--socket", str(socket), *self._arguments()],
@@ -117,6 +132,8 @@ class PrivateService:
         why = self.why().removeprefix("error: ")
         if status == InputError.exit_code:
             raise InputError(why)
+        if status == OutputError.exit_code:
+            raise OutputError(why)
         raise ServiceUnavailableError(f"the private training service did not start (status {status}):\n{why}")
 
     def _arguments(self) -> list[str]:

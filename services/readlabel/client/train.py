@@ -1,6 +1,6 @@
 """One training over a service: reads up, a run created, its news followed, its artifacts down.
 
-In order: the output folder is checked, the reads are named by their digest, a private service is started when no
+In order: the reads are named by their digest, the output folder is checked, a private service is started when no
 address is given, the reads are sent unless they are there, the run is created or found, its epochs are shown, and
 ``run/`` appears whole when the run has an outcome.
 """
@@ -8,34 +8,31 @@ address is given, the reads are sent unless they are there, the run is created o
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from readlabel.artifacts.atomic import raise_output_error
 from readlabel.artifacts.digest import file_ref
 from readlabel.artifacts.names import RUN
 from readlabel.client.connection import Endpoint
+from readlabel.client.outcome import check_folder, record_in
 from readlabel.client.private_service import PrivateOptions, PrivateService
 from readlabel.client.progress import Progress
 from readlabel.client.training_client import TrainingClient
 from readlabel.messages import (
     PARAMETER_FAILURES,
+    TERMINAL_STATES,
     GridPoint,
     InputError,
     OutputError,
     ReadlabelError,
-    RunRecord,
     RunSpec,
     ServiceError,
     ServiceUnavailableError,
     TrainingFailedError,
 )
-from readlabel.wire import RunEvent, TrainingRun
+from readlabel.wire import RunEvent, TrainingRun, run_name
 
 SERVICE_PATIENCE_SECONDS = 300
 _PARQUET = b"PAR1"
@@ -89,7 +86,6 @@ def train_over_service(
         ServiceMismatchError: the service is of another version.
         TrainingFailedError: the run ended for a reason that lies in the machine, or was cancelled.
     """
-    _check_writable(request.out)
     for path in (request.training_reads, request.validation_reads):
         _check_parquet(path)
     spec = RunSpec(
@@ -97,11 +93,12 @@ def train_over_service(
         training_reads=file_ref(request.training_reads),
         validation_reads=file_ref(request.validation_reads),
     )
+    check_folder(request.out, spec.run_id)
     if endpoint is not None:
         with TrainingClient(endpoint, SERVICE_PATIENCE_SECONDS) as client:
             return _train(client, request, spec, progress, standing=True)
     service = PrivateService([request.training_reads, request.validation_reads], private)
-    with service as own, TrainingClient(own) as client:
+    with _when_stopped(_kept(private.checkpoint_dir), progress), service as own, TrainingClient(own) as client:
         try:
             run = _train(client, request, spec, progress, standing=False)
             with suppress(ReadlabelError):  # its files are here: a checkpoint that stays costs disk, not the outcome
@@ -123,8 +120,11 @@ def _train(
             progress.say(f"sent {path.name} ({blob.size_bytes:,} bytes)")
     run = client.create(spec, request.tags, request.priority)
     try:
-        with _how_to_cancel(client, run, progress) if standing else nullcontext():
-            follow(client.watch(run.name), progress)
+        if run.state in TERMINAL_STATES:
+            progress.say(f"{run.name} was already trained and ended {run.end_time}, {run.state}; its files are fetched")
+        else:
+            with leaving_it_running(client, run.run_id, progress) if standing else nullcontext():
+                follow(client.watch(run.name), progress)
         run = client.get(run.name)
     except ServiceUnavailableError as error:
         raise _LostSightError(f"lost sight of {run.name}, which may go on; try again to attach: {error}") from error
@@ -133,7 +133,8 @@ def _train(
         raise TrainingFailedError(f"{run.name} was cancelled; its checkpoint is kept, so training it again goes on")
     if failure is not None and failure.reason not in PARAMETER_FAILURES:
         raise TrainingFailedError(f"{run.name} failed ({failure.reason}): {failure.message}")
-    if failure is not None and _holds_a_model(request.out):
+    held = record_in(request.out)
+    if failure is not None and held is not None and held.state == "SUCCEEDED":
         raise OutputError(
             f"{request.out}: holds a finished run, which stays; the new one failed ({failure.reason}): "
             f"{failure.message}"
@@ -155,30 +156,35 @@ def follow(events: Iterable[RunEvent], progress: Progress) -> None:
             progress.say(f"note: {event.note.text}")
 
 
-def _holds_a_model(out: Path) -> bool:
-    try:
-        return RunRecord.model_validate_json((out / RUN).read_bytes()).state == "SUCCEEDED"
-    except (OSError, ValidationError):
-        return False
-
-
 def _download(client: TrainingClient, run: TrainingRun, out: Path) -> None:
     if all(artifact.name != RUN for artifact in run.artifacts):
         raise ServiceError(f"{run.name} is {run.state} but has no {RUN}", "DATA_LOSS")
     client.download_all(run, out)
 
 
+def leaving_it_running(client: TrainingClient, run_id: str, progress: Progress) -> AbstractContextManager[None]:
+    """Tells somebody who leaves a standing service that the run goes on there."""
+    address = client.endpoint.address
+    return _when_stopped(
+        f"{run_name(run_id)} goes on at {address}; the same command attaches to it again, and\n"
+        f"  readlabel runs cancel {run_id} --service {address}\nstops it",
+        progress,
+    )
+
+
+def _kept(checkpoint_dir: Path | None) -> str:
+    if checkpoint_dir is None:
+        return "stopped; nothing is kept (with --checkpoint-dir DIR the same command would go on where it was)"
+    return f"stopped; what was trained is checkpointed in {checkpoint_dir}, and the same command goes on from there"
+
+
 @contextmanager
-def _how_to_cancel(client: TrainingClient, run: TrainingRun, progress: Progress) -> Iterator[None]:
-    """Tell somebody who leaves a standing service that the run goes on there."""
+def _when_stopped(text: str, progress: Progress) -> Iterator[None]:
+    """Say something to somebody who ends this command before the run has an outcome."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
-        address = client.endpoint.address
-        progress.say(
-            f"{run.name} goes on at {address}; the same command attaches to it again, and\n"
-            f"  readlabel runs cancel {run.run_id} --service {address}\nstops it"
-        )
+        progress.say(text)
         raise
 
 
@@ -199,13 +205,3 @@ def _check_parquet(path: Path) -> None:
         raise InputError(
             f"{path}: is no whole Parquet file; labelled reads come from readlabel simulate or readlabel import-reads"
         )
-
-
-def _check_writable(out: Path) -> None:
-    """Find out before the training, and not after it, that its outcome cannot be kept."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent):
-            pass
-    except OSError as error:
-        raise_output_error(out, error)

@@ -17,6 +17,7 @@ from google.protobuf.message import Message as ProtoMessage
 
 from readlabel.artifacts.atomic import atomic_folder
 from readlabel.client.connection import DEADLINES, WATCH_SILENCE_SECONDS, Endpoint, explain
+from readlabel.client.outcome import check_folder
 from readlabel.client.streams import until_silent
 from readlabel.client.transfer import BlobTransfer
 from readlabel.messages import (
@@ -198,8 +199,9 @@ class TrainingClient:
         """Write a run's artifacts to a folder, which appears when every one of them is there.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: it cannot be written, or holds something else than files of this run.
         """
+        check_folder(out, run.run_id)
         with atomic_folder(out) as folder:
             for artifact in run.artifacts:
                 self.download(artifact, folder / artifact.name)

@@ -2,6 +2,7 @@
 
 from readlabel.messages._base import Message
 from readlabel.messages.errors import (
+    AddressInUseError,
     InputError,
     OutputError,
     Problem,
@@ -10,6 +11,7 @@ from readlabel.messages.errors import (
     ServiceMismatchError,
     ServiceRefusedError,
     ServiceUnavailableError,
+    StoreError,
     TrainingFailedError,
 )
 from readlabel.messages.events import (
@@ -54,6 +56,7 @@ __all__ = [
     "ORDER",
     "PARAMETER_FAILURES",
     "TERMINAL_STATES",
+    "AddressInUseError",
     "Attempt",
     "BlobRef",
     "CancelOrder",
@@ -87,6 +90,7 @@ __all__ = [
     "ServiceUnavailableError",
     "StartedEvent",
     "StopOrder",
+    "StoreError",
     "Timings",
     "TrainOrder",
     "TrainingFailedError",

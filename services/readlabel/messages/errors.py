@@ -57,6 +57,18 @@ class ServiceUnavailableError(ReadlabelError):
     exit_code = 69
 
 
+class AddressInUseError(ReadlabelError):
+    """A service cannot listen where it is told to: somebody does already, or the address is not to be had."""
+
+    exit_code = 71
+
+
+class StoreError(ReadlabelError):
+    """A service's run store cannot be used; nothing in it was changed."""
+
+    exit_code = 74
+
+
 class ServiceMismatchError(ReadlabelError):
     """The service answers but is of a version this client cannot work with."""
 

@@ -223,7 +223,7 @@ def load_inert(path: Path, *, binarizer: bool = False) -> Any:
     except EOFError as error:
         raise InputError(f"{path}: the pickle is cut short") from error
     except _MALFORMED as error:
-        raise InputError(f"{path}: refused, only {allowed} may be in it: {error or type(error).__name__}") from error
+        raise InputError(f"{path}: refused, only {allowed} may be in it: {_reason(error)}") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
 
@@ -239,4 +239,9 @@ def plain(value: Any, path: Path) -> Any:
     try:
         return value.plain()
     except _MALFORMED as error:
-        raise InputError(f"{path}: refused, it holds {error}") from error
+        raise InputError(f"{path}: refused, it holds {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """What an exception says; many say nothing but their name."""
+    return str(error) or type(error).__name__

@@ -11,16 +11,10 @@ from pathlib import Path
 
 import grpc
 
-from readlabel.messages import InputError, ReadlabelError
+from readlabel.messages import AddressInUseError, InputError
 from readlabel.server.config import ServerConfig, Tls
 
 MAX_SOCKET_PATH = 107
-
-
-class AddressInUseError(ReadlabelError):
-    """Somebody listens at the address already."""
-
-    exit_code = 71
 
 
 def check_address(config: ServerConfig) -> list[str]:
@@ -31,11 +25,11 @@ def check_address(config: ServerConfig) -> list[str]:
 
     Raises:
         InputError: not without `insecure`.
-        AddressInUseError: another service listens on the socket.
+        AddressInUseError: somebody listens there already; found out before anything is written.
     """
     if config.socket is not None:
         return _check_socket(config.socket, config.insecure)
-    host, _ = split_address(config.listen or "")
+    host, port = split_address(config.listen or "")
     wants = []
     if config.token_file is None:
         wants.append("a token (--token-file), because every user of this machine reaches its ports")
@@ -43,6 +37,7 @@ def check_address(config: ServerConfig) -> list[str]:
         wants.append("TLS (--tls-cert and --tls-key), because the network is not trusted")
     if wants and not config.insecure:
         raise InputError(f"listening on {config.listen} needs {' and '.join(wants)}; --insecure goes without")
+    _probe(host, port)
     return [f"INSECURE: {config.listen} lacks {want}" for want in wants]
 
 
@@ -69,11 +64,7 @@ def bind(server: grpc.aio.Server, config: ServerConfig) -> str:
     except RuntimeError:
         bound = 0
     if bound == 0:
-        where = config.socket or config.listen
-        raise AddressInUseError(
-            f"{where}: cannot listen there: the address is in use, or not of this host, or not allowed; "
-            "another readlabel serve may be running (choose another port with --listen HOST:PORT)"
-        )
+        raise _taken(str(config.socket or config.listen))
     if config.socket is not None:
         config.socket.chmod(0o600)
         return target
@@ -102,6 +93,25 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _probe(host: str, port: int) -> None:
+    """Listen for a moment. gRPC itself says no only when the service's stores are open."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen()
+    except OSError as error:
+        raise _taken(f"{host}:{port}") from error
+
+
+def _taken(where: str) -> AddressInUseError:
+    return AddressInUseError(
+        f"{where}: cannot listen there: the address is in use, or not of this host, or not allowed; "
+        "another readlabel serve may be running (choose another port with --listen HOST:PORT)"
+    )
 
 
 def _check_socket(path: Path, insecure: bool) -> list[str]:

@@ -26,7 +26,7 @@ from readlabel.server.addresses import bind, check_address
 from readlabel.server.blob_servicer import BlobServicer
 from readlabel.server.blob_store import BlobStore
 from readlabel.server.config import ServerConfig
-from readlabel.server.data_dir import lock_data_dir
+from readlabel.server.data_dir import check_writable, lock_data_dir
 from readlabel.server.desk import RunDesk
 from readlabel.server.devices import plan_slots
 from readlabel.server.guard import Guard
@@ -57,7 +57,7 @@ async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
     Raises:
         InputError: the configuration does not go together or names what is not there.
         AddressInUseError: the address is taken.
-        OutputError: the data folder cannot be written, or another service uses it.
+        OutputError: the data or checkpoint folder cannot be written, or another service uses it.
         StoreError: the run store is damaged or of a later version.
     """
     for warning in check_address(config):
@@ -66,6 +66,8 @@ async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
     slots = plan_slots(config.devices, config.threads, config.private)
     if any(not name.startswith("cpu:") for slot in slots for name in slot.candidates) and config.lease_dir is None:
         config = replace(config, lease_dir=default_lease_dir())
+    if config.checkpoint_dir is not None:
+        check_writable(config.checkpoint_dir)
     lock = lock_data_dir(config.data_dir, config.private)
     stop = asyncio.Event()
     _stop_on_signals(stop)

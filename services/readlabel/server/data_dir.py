@@ -1,9 +1,10 @@
-"""The service's folder, which one process uses at a time."""
+"""The service's folders: one process uses its data folder at a time; the one of checkpoints is tried first."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 from pathlib import Path
 
 from readlabel.messages import InputError, OutputError
@@ -32,3 +33,17 @@ def lock_data_dir(folder: Path, private: bool) -> int:
         os.close(lock)
         raise OutputError(f"{folder}: another readlabel serve uses this folder; give another --data-dir") from error
     return lock
+
+
+def check_writable(checkpoints: Path) -> None:
+    """Find out before a run trains, and not at its first checkpoint, that none can be kept.
+
+    Raises:
+        OutputError: the folder cannot be made or written.
+    """
+    try:
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=checkpoints):
+            pass
+    except OSError as error:
+        raise OutputError(f"{checkpoints}: the checkpoint folder cannot be written: {error.strerror}") from error

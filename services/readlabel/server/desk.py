@@ -118,6 +118,8 @@ class RunDesk:
     def delete(self, run_id: str, etag: str) -> None:
         """Forget a run, its checkpoints, and artifacts that no other run shares; see DeleteTrainingRun."""
         run = self._stored(run_id).run
+        if run.state == "CANCELLING":
+            raise RpcError(_PRECONDITION, "CANCELLING", f"{run.name} is being cancelled; try again", retry_seconds=2)
         if run.state not in TERMINAL_STATES:
             raise RpcError(_PRECONDITION, "RUN_NOT_ENDED", f"{run.name} is {run.state}; cancel it before it is deleted")
         if etag and etag != run.etag:

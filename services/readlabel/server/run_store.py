@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from readlabel.messages import EpochMetrics, ReadlabelError, RunState
+from readlabel.artifacts.atomic import no_space_left
+from readlabel.messages import EpochMetrics, OutputError, RunState, StoreError
 from readlabel.server.config import now
 from readlabel.wire import Note, RunEvent, StateChange, TrainingRun
 
@@ -42,12 +43,6 @@ CREATE TABLE events (
 News = StateChange | EpochMetrics | Note
 
 
-class StoreError(ReadlabelError):
-    """The run store cannot be used; nothing in it was changed."""
-
-    exit_code = 74
-
-
 @dataclass(frozen=True)
 class StoredRun:
     """A run and what only the server knows of it.
@@ -71,6 +66,7 @@ class RunStore:
 
         Raises:
             StoreError: the file is damaged, of a later version, or no run store.
+            OutputError: there is no space left.
         """
         fresh = not path.exists() or path.stat().st_size == 0
         if not fresh:
@@ -85,6 +81,10 @@ class RunStore:
                 self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         except sqlite3.Error as error:
+            if no_space_left(path.parent):
+                raise OutputError(
+                    f"{path}: no space left on the device; free some or give another --data-dir"
+                ) from error
             raise StoreError(f"{path}: the run store cannot be opened: {error}") from error
 
     def close(self) -> None:

@@ -47,6 +47,7 @@ class Records:
         try:
             run_dir.mkdir(parents=True, exist_ok=True)
             self._log = (run_dir / LOG).open("a", encoding="utf-8")
+            self._log_is_new = self._log.tell() == 0
         except OSError as error:
             raise_output_error(run_dir / LOG, error)
         self._board: tf.io.TFRecordWriter | None = None
@@ -60,12 +61,17 @@ class Records:
             raise_output_error(self._run_dir / LOG, error)
 
     def restore(self, history: Sequence[EpochMetrics]) -> None:
-        """Write history.tsv and the TensorBoard file anew, with the epochs of earlier attempts."""
+        """Write history.tsv and the TensorBoard file anew, with the epochs of earlier attempts.
+
+        train.log gets their lines only when it does not go on from an earlier attempt's.
+        """
         write_text(self._run_dir / HISTORY, history_tsv(history))
         self._board = tf.io.TFRecordWriter(str(self._run_dir / TENSORBOARD))
         self._board.write(tf.compat.v1.Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
         for metrics in history:
             self._board.write(_event(metrics))
+            if self._log_is_new:
+                self.note(f"earlier attempt: {epoch_line(metrics)}")
         self._board.flush()
 
     def epoch(self, history: Sequence[EpochMetrics]) -> None:

@@ -1,0 +1,120 @@
+"""From the words of a command line to a sub-command, and from its errors to an exit status.
+
+A `ReadlabelError` ends a command with its own status, an interrupt with 130, a reader that has had enough with 141.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from readlabel import __version__
+from readlabel.cli import COMMANDS, INTERRUPTED
+from readlabel.messages import ReadlabelError
+
+BROKEN_PIPE = 141
+USAGE = 2
+EXTRAS = {
+    "simulate": "data",
+    "import-reads": "data",
+    "evaluate": "trainer",
+    "label": "trainer",
+    "export": "data",
+    "report": "data",
+    "check-device": "trainer",
+    "verdict": "data",
+}
+"""Sub-command to the extra that its packages come with, where readlabel alone does not bring them."""
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run a command line and exit."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        _print_help()
+        sys.exit(0 if arguments else USAGE)
+    if arguments[0] == "--version":
+        print(f"readlabel {__version__}")
+        sys.exit(0)
+    name = arguments[0]
+    if name not in COMMANDS:
+        _fail(_unknown(name))
+        sys.exit(USAGE)
+    try:
+        typer.main.get_command(_application(name))(args=list(arguments[1:]), prog_name=f"readlabel {name}")
+    except ModuleNotFoundError as error:
+        if name not in EXTRAS or (error.name or "").startswith("readlabel"):
+            raise
+        _fail(f"`readlabel {name}` needs the extra {EXTRAS[name]}: pip install 'readlabel[{EXTRAS[name]}]' ({error})")
+        sys.exit(USAGE)
+
+
+def _application(name: str) -> typer.Typer:
+    module = importlib.import_module(f"readlabel.cli.{name.replace('-', '_')}")
+    app = getattr(module, "app", None)
+    if app is None:
+        app = typer.Typer(add_completion=False)
+        app.command(context_settings={"help_option_names": ["-h", "--help"]})(module.main)
+    app.pretty_exceptions_enable = False
+    for command in app.registered_commands:
+        if command.callback is not None:
+            help_text = _flowing(command.callback)
+            command.callback = _with_exit_status(command.callback)
+            command.callback.__doc__ = help_text
+    return app
+
+
+def _with_exit_status(command: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except ReadlabelError as error:
+            _fail(str(error))
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            _fail("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            # A reader such as `head` has had enough; keep Python from failing again when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(BROKEN_PIPE) from None
+
+    return run
+
+
+def _flowing(command: Callable[..., Any]) -> str:
+    """A command's docstring with a line a paragraph, for the terminal to break; \\b keeps an example's lines."""
+    paragraphs = (inspect.getdoc(command) or "").split("\n\n")
+    return "\n\n".join(text if text.startswith("\b") else " ".join(text.split("\n")) for text in paragraphs)
+
+
+def _print_help() -> None:
+    console = Console()
+    console.print("\n Usage: readlabel COMMAND [OPTIONS]\n", markup=False)
+    console.print(" Train the models that label every base of a long sequencing read with its segment.\n")
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
+    for name, line in COMMANDS.items():
+        table.add_row(f"[bold]{name}[/bold]", line)
+    console.print(table)
+    console.print("\n Each command explains itself:  readlabel simulate --help", markup=False)
+    console.print(" The whole way, from tables to a report:  ./nextflow run . --help\n", markup=False)
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    guess = f"; did you mean {near[0]!r}?" if near else "."
+    return f"there is no command {name!r}{guess} The commands are {', '.join(COMMANDS)}."
+
+
+def _fail(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
