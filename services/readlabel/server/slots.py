@@ -30,7 +30,7 @@ from readlabel.server.blob_store import BlobStore
 from readlabel.server.config import ServerConfig
 from readlabel.server.desk import RunDesk
 from readlabel.server.devices import TOGETHER, Slot
-from readlabel.server.disk import disk_is_full
+from readlabel.server.disk import disk_is_full, full_disk
 from readlabel.server.leases import SlotLease
 from readlabel.server.run_store import StoredRun
 from readlabel.server.worker import Worker, WorkerLostError
@@ -113,7 +113,7 @@ class SlotRunner:
         """End a run for a fault of the service; a disk that is full keeps that from being written, so until it is."""
         failure = Failure(reason="INTERNAL", message=f"the service failed: {type(error).__name__}")
         if disk_is_full(error):
-            failure = Failure(reason="DISK_FULL", message="the service's disk is full; make room, create the run again")
+            failure = full_disk(self._config)
         while not self._desk.stopping:  # a run that is left RUNNING is queued again at the next start
             try:
                 self._desk.finish(run_id, "FAILED", failure)
@@ -179,8 +179,11 @@ class SlotRunner:
         if outcome.failure is not None and outcome.failure.reason == "DEVICE":
             self._desk.lost(run_id, outcome.failure, artifacts)
             return
+        failure = outcome.failure
+        if failure is not None and failure.reason == "DISK_FULL":
+            failure = full_disk(self._config)
         record = next((self._read_record(artifact) for artifact in artifacts if artifact.name == RUN), None)
-        self._desk.finish(run_id, outcome.state, outcome.failure, artifacts, record)
+        self._desk.finish(run_id, outcome.state, failure, artifacts, record)
 
     async def _harvest(self, run_id: str, names: tuple[str, ...], worker_log: Path | None) -> list[Artifact]:
         """Move files of the run's folder into the blob store; a name that is no plain file there is left out."""

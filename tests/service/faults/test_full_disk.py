@@ -6,6 +6,7 @@ The disks are small file systems in memory, so these tests need to be allowed to
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,10 @@ def test_a_disk_that_fills_up_during_a_training_fails_it_and_it_goes_on_to_the_s
         failed = client.get(name)
         assert failed.failure is not None
         assert (failed.state, failed.failure.reason) == ("FAILED", "DISK_FULL"), failed.failure
+        place = f"the service's host, {socket.gethostname()}: {disk / 'data'}"
+        assert failed.failure.message.startswith(
+            f"no space left on {place}; free some there, and give the same command"
+        )
         assert not list(disk.rglob("*.partial"))
         client.create(run.spec)
         list(client.watch(name))
