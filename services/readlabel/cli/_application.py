@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
+import typer.core
 from rich.console import Console
 from rich.table import Table
 
@@ -38,6 +39,18 @@ EXTRAS = {
 """Sub-command to the extra that its packages come with, where readlabel alone does not bring them."""
 VALUES = {Path: "PATH", str: "TEXT", int: "N", float: "X", bool: ""}
 """Type of an option to what the help calls its value; a choice shows its words."""
+
+
+class Command(typer.core.TyperCommand):
+    """A command whose help shows an argument's name and no Python type."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """The parameters; typer has no word to set for what it shows as an argument's type."""
+        params = super().get_params(ctx)
+        for param in params:
+            if isinstance(param, typer.core.TyperArgument):
+                param.display_type_rich = lambda **_: None  # type: ignore[method-assign]
+        return params
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -73,6 +86,7 @@ def _application(name: str) -> typer.Typer:
     app.pretty_exceptions_enable = False
     for command in app.registered_commands:
         if command.callback is not None:
+            command.cls = Command
             _name_values(command.callback)
             help_text = _flowing(command.callback)
             command.callback = _with_exit_status(command.callback)
@@ -127,7 +141,7 @@ def _print_help() -> None:
         table.add_row(f"[bold]{name}[/bold]", line)
     console.print(table)
     console.print("\n Each command explains itself:  readlabel simulate --help", markup=False)
-    console.print(" Their examples follow one another:  readlabel grid --example tables  comes first", markup=False)
+    console.print(" Their examples follow one another, from:  readlabel grid --example tables", markup=False)
     console.print(" All in one, from tables to a report:  ./nextflow run . --help\n", markup=False)
 
 

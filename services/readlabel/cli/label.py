@@ -37,12 +37,8 @@ _OUTCOMES = ("valid", "concatenated", "unexpected")
 
 
 def main(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A variant's or a run's folder, or the prefix of its files.")
-    ],
-    reads: Annotated[
-        list[Path], typer.Argument(metavar="READS...", help="FASTQ or FASTA, gzip too; - is standard input.")
-    ],
+    model: Annotated[Path, typer.Argument(help="A variant's or a run's folder, or the prefix of its files.")],
+    reads: Annotated[list[Path], typer.Argument(help="FASTQ or FASTA, gzip too; - is standard input.")],
     out: Annotated[Path, typer.Option(help="The table: .tsv, .tsv.gz or .parquet; - is TSV on standard output.")],
     pdf: Annotated[Path | None, typer.Option(help="Draw the first reads here, coloured by label.")] = None,
     num_plot_reads: Annotated[int, typer.Option(min=1, help="Reads to draw.")] = _PLOT_READS,

@@ -31,7 +31,7 @@ app = typer.Typer(
     """,
 )
 
-Run = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run, or how it begins.")]
+Run = Annotated[str, typer.Argument(help="Id of the run, or how it begins.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
 
