@@ -131,6 +131,20 @@ def test_a_faulty_call_is_one_clear_error(
     assert not (tmp_path / "reads.parquet").exists()
 
 
+@pytest.mark.parametrize("out", ["/sys/readlabel", "FOLDER", "FOLDER/thesis.txt/reads.parquet"])
+def test_reads_that_cannot_be_written_are_one_clear_error(
+    tmp_path: Path, readlabel: Run, library_json: Path, out: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "thesis.txt").write_text("mine")
+    given = out.replace("FOLDER", str(tmp_path / "folder"))
+    done = readlabel("simulate", "--library", library_json, "--num-reads", 2, "--out", given)
+    assert (done.returncode, done.stdout) == (73, "")
+    assert done.stderr.startswith(f"error: {given}: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["thesis.txt"]
+
+
 def test_a_pair_is_imported_by_its_two_files(tmp_path: Path, readlabel: Run, library_json: Path) -> None:
     out = tmp_path / "reads.parquet"
     pair = ["--reads", DATA / "reads.pkl", "--labels", DATA / "labels.pkl"]

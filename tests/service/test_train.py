@@ -17,6 +17,8 @@ from readlabel.artifacts.names import ARTIFACTS
 from readlabel.messages import GridPoint, Metrics, RunRecord, RunSpec
 
 DEADLINE = 240
+NOBODYS = Path("/sys/readlabel")
+"""A place where not even root may make a file."""
 PointFile = Callable[..., Path]
 
 
@@ -265,6 +267,7 @@ def test_what_cannot_go_well_is_said_before_anything_starts(
     cases: list[tuple[list[object], int, str]] = [
         (["--out", tmp_path / "file" / "run"], 73, "cannot be written"),
         (["--out", tmp_path / "file"], 73, "file: is there already and is no plain folder"),
+        (["--out", NOBODYS / "run"], 73, "cannot be written"),
         (["--out", tmp_path / "mine"], 73, "mine: holds thesis.txt, which is no file of a run"),
         (["--out", tmp_path / "earlier"], 73, "earlier: holds another run"),
         (["--checkpoint-dir", tmp_path / "file" / "c"], 73, "c: the checkpoint folder cannot be written"),

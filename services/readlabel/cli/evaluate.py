@@ -12,6 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from readlabel.artifacts.atomic import require_writable
 from readlabel.cli._device import use_device
 from readlabel.cli._inference import (
     BUDGET,
@@ -52,6 +53,8 @@ def main(
       readlabel evaluate --run variants/10x3p_sc_ont_0 \\
         --validation validation.parquet
     """
+    if out is not None:
+        require_writable(out)
     use_device(device, threads)
     budget = Budget(target_tokens, min_batch_size, max_batch_size, vram_headroom)
     with ExitStack() as stack:
