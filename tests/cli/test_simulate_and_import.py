@@ -69,6 +69,17 @@ def test_a_library_from_json_and_from_a_table_row_give_the_same_file(
     assert read_library(tmp_path / "a") == library_3p
 
 
+def test_a_tail_that_the_strand_does_not_lead_to_expect_is_noted(
+    tmp_path: Path, readlabel: Run, seq_orders: Path
+) -> None:
+    seq_orders.write_text(seq_orders.read_text().replace("rev", "fwd"))
+    row = ["--training-seq-orders", seq_orders, "--model-name", "10x3p_sc_ont"]
+    done = readlabel("simulate", *row, "--num-reads", 2, "--out", tmp_path / "a")
+    assert done.returncode == 0
+    assert done.stderr.startswith("note: 10x3p_sc_ont: strand fwd says that reads show the transcript")
+    assert done.stderr.endswith("polyT is another; is the strand rev?\n")
+
+
 def test_simulated_pickles_are_imported_again(tmp_path: Path, readlabel: Run, library_json: Path) -> None:
     out = tmp_path / "reads.parquet"
     done = readlabel("simulate", "--library", library_json, "--num-reads", 20, "--pkl", tmp_path / "pair", "--out", out)
