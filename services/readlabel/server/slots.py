@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from readlabel.messages import (
     Failure,
     FinishedEvent,
     NoteEvent,
+    OutputError,
     RunRecord,
     StartedEvent,
     StopOrder,
@@ -120,6 +122,8 @@ class SlotRunner:
                 return
             except Exception:
                 log.exception("%s cannot be told; it is tried again in %d s", failure.reason, _AFTER_FAULT_SECONDS)
+                if self._config.private:  # its client waits for this run alone and learns it from the exit status
+                    os._exit(OutputError.exit_code)
                 await asyncio.sleep(_AFTER_FAULT_SECONDS)
 
     async def _train(self, stored: StoredRun, device: str) -> None:

@@ -151,6 +151,26 @@ def test_a_service_with_a_full_disk_refuses_new_runs_and_answers_all_else(
     assert service.terminate() == 0
 
 
+def test_a_private_service_whose_disk_is_full_ends_and_its_client_says_where(
+    processes: Any, small_disk: Callable[[int], Path], point_file: Callable[..., Path], real_reads: tuple[Path, Path]
+) -> None:
+    disk = small_disk(16 * MIB)
+    reads = ["--train", real_reads[0], "--validation", real_reads[1]]
+    given = ["train", "--point", point_file(epochs=10_000), *reads, "--out", processes.folder / "run"]
+    process = processes.start(*given, env={**processes.environment, "TMPDIR": str(disk)})
+    for line in process.stdout:
+        if line.startswith("epoch 2/"):
+            break
+    fill(disk, leave=0)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode in (73, 75), "its run store may have had room to tell it, or not"
+    assert "no space left on" in stderr
+    assert str(disk) in stderr
+    assert "TMPDIR" in stderr
+    processes.wait_for_none()
+    assert [path.name for path in disk.iterdir()] == ["filler"]
+
+
 def test_a_grids_messages_are_all_there_or_none(
     processes: Any, small_disk: Callable[[int], Path], tmp_path: Path
 ) -> None:
