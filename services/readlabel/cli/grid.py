@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 from typing import Annotated
@@ -34,7 +35,10 @@ def main(
     _example: Annotated[
         Path | None,
         typer.Option(
-            "--example", is_eager=True, callback=_write_example, help="Only write two tables to start from here."
+            "--example",
+            is_eager=True,
+            callback=_write_example,
+            help="Write two tables to start from into this folder, and do nothing else.",
         ),
     ] = None,
 ) -> None:
@@ -58,7 +62,7 @@ def main(
     if messages is not None:
         _write_messages(messages, grid)
     write_text(out, grid.model_dump_json(indent=2) + "\n")
-    models = {entry.model: [other for other in grid.entries if other.model == entry.model] for entry in grid.entries}
+    models = {model: list(own) for model, own in itertools.groupby(grid.entries, key=lambda entry: entry.model)}
     for doubt in (doubt for entry in grid.entries if entry.index == 0 for doubt in entry.point.library.doubts):
         print(f"note: {doubt}")
     for model, entries in models.items():
