@@ -74,10 +74,11 @@ class Endpoint:
     def tls(self) -> bool:
         """Whether calls are encrypted."""
         told = self.tls_ca is not None or self.tls_client_cert is not None
-        return told or not (self.insecure or self.address.startswith("unix:") or self._loopback)
+        return told or not (self.insecure or self.address.startswith("unix:") or self.loopback)
 
     @property
-    def _loopback(self) -> bool:
+    def loopback(self) -> bool:
+        """Whether the address is this machine's own."""
         host = self.address.rpartition(":")[0].strip("[]")
         try:
             return ipaddress.ip_address(host).is_loopback
@@ -164,7 +165,8 @@ def explain(call: grpc.RpcError, endpoint: Endpoint) -> ReadlabelError:
 def _obstacle(message: str, endpoint: Endpoint) -> str:
     """What stands in the way of a connection and what to do about it, as far as gRPC's words tell it; else these."""
     if "WRONG_VERSION_NUMBER" in message:
-        return "It speaks no TLS: leave --tls-ca out, or start it with --tls-cert and --tls-key"
+        without = "leave --tls-ca out" if endpoint.loopback else "give --insecure and no --tls-ca"
+        return f"It speaks no TLS: {without}, or start it with --tls-cert and --tls-key"
     if "CERTIFICATE_VERIFY_FAILED" in message and endpoint.tls_ca is None:
         return "No CA that this system trusts signed its certificate, or it has expired: give the CA with --tls-ca"
     if "CERTIFICATE_VERIFY_FAILED" in message:
