@@ -104,8 +104,6 @@ def main(
             drawings.write(variant.name or model.name, chosen)
         seconds = progress.seconds
     print(_summary(outcomes, extent, seconds), file=sys.stderr if out == STDOUT else sys.stdout)
-    if out != STDOUT:
-        print(" and ".join(str(path) for path in (out, pdf) if path is not None), "written")
 
 
 class _Drawings:
