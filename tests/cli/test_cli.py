@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import subprocess
@@ -28,6 +29,14 @@ def readlabel(
     )
 
 
+@functools.cache
+def help_of(name: str) -> str:
+    """What a command says of itself on a narrow terminal."""
+    done = readlabel(*name.split(), "--help", columns=80)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_the_help_lists_every_command() -> None:
     done = readlabel("--help")
     assert done.returncode == 0
@@ -36,10 +45,8 @@ def test_the_help_lists_every_command() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_explains_itself_with_an_example(name: str) -> None:
-    done = readlabel(name, "--help")
-    assert done.returncode == 0, done.stderr
-    assert "Example" in done.stdout
-    assert f"readlabel {name}" in done.stdout
+    assert "Example" in help_of(name)
+    assert f"readlabel {name}" in help_of(name)
 
 
 RUNS = ("list", "show", "watch", "cancel", "resume", "delete", "download")
@@ -47,7 +54,7 @@ RUNS = ("list", "show", "watch", "cancel", "resume", "delete", "download")
 
 @pytest.mark.parametrize("name", [*COMMANDS, *(f"runs {name}" for name in RUNS)])
 def test_the_lines_of_an_example_fit_a_terminal_so_that_they_can_be_pasted(name: str) -> None:
-    help_text = readlabel(*name.split(), "--help").stdout
+    help_text = help_of(name)
     example = help_text[help_text.index("Example") :].partition("\n\n")[0]
     lines = example[example.index(":\n") :].splitlines()[1:]
     command_begins = True
@@ -59,7 +66,7 @@ def test_the_lines_of_an_example_fit_a_terminal_so_that_they_can_be_pasted(name:
 
 @pytest.mark.parametrize("name", [*COMMANDS, *(f"runs {name}" for name in RUNS)])
 def test_a_help_fits_a_narrow_terminal_with_every_option_whole(name: str) -> None:
-    lines = readlabel(*name.split(), "--help", columns=80).stdout.splitlines()
+    lines = help_of(name).splitlines()
     assert max(map(len, lines)) <= 80
     assert not any(word in line for line in lines for word in ("…", "list[", "<bool>", "<str>"))
 
@@ -96,7 +103,7 @@ def test_a_command_whose_packages_are_not_installed_names_the_extra(tmp_path: Pa
 
 def examples_of(name: str) -> list[list[str]]:
     """The commands of a help's example, as words."""
-    help_text = readlabel(name, "--help").stdout
+    help_text = help_of(name)
     example = help_text[help_text.index("Example") :].partition("\n\n")[0]
     text = example[example.index(":\n") + 1 :].replace("\\\n", " ")
     return [shlex.split(line) for line in text.splitlines() if line.strip()]

@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 
 from readlabel.artifacts.atomic import require_writable
-from readlabel.cli._device import use_device
 from readlabel.cli._inference import (
     BUDGET,
     Device,
@@ -26,7 +25,6 @@ from readlabel.cli._inference import (
 from readlabel.messages import Library, Metrics
 from readlabel.reads.parquet import read_library
 from readlabel.trainer.budget import Budget
-from readlabel.trainer.evaluate import evaluate
 
 
 def main(
@@ -55,11 +53,16 @@ def main(
     """
     if out is not None:
         require_writable(out)
+    library = read_library(validation)
+    # TensorFlow takes seconds to import, which help and what is wrong with the call need not wait for.
+    from readlabel.cli._device import use_device
+    from readlabel.trainer.evaluate import evaluate
+
     use_device(device, threads)
     budget = Budget(target_tokens, min_batch_size, max_batch_size, vram_headroom)
     with ExitStack() as stack:
         folder = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        _print(evaluate(run, validation, folder, budget), read_library(validation))
+        _print(evaluate(run, validation, folder, budget), library)
 
 
 def _print(metrics: Metrics, library: Library) -> None:
