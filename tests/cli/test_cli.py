@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import functools
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,16 +12,29 @@ import pytest
 from readlabel import __version__
 from readlabel.cli import COMMANDS
 
+ASSETS = Path(__file__).parents[2] / "assets"
 
-def readlabel(*arguments: str, first_on_path: Path | None = None) -> subprocess.CompletedProcess[str]:
+
+def readlabel(
+    *arguments: str, first_on_path: Path | None = None, columns: int = 100, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join(map(str, filter(None, (first_on_path, os.environ.get("PYTHONPATH")))))
     return subprocess.run(
         [sys.executable, "-m", "readlabel.cli", *arguments],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": path},
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": path, "COLUMNS": str(columns)},
     )
+
+
+@functools.cache
+def help_of(name: str) -> str:
+    """What a command says of itself on a narrow terminal."""
+    done = readlabel(*name.split(), "--help", columns=80)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_the_help_lists_every_command() -> None:
@@ -30,10 +45,8 @@ def test_the_help_lists_every_command() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_explains_itself_with_an_example(name: str) -> None:
-    done = readlabel(name, "--help")
-    assert done.returncode == 0, done.stderr
-    assert "Example" in done.stdout
-    assert f"readlabel {name}" in done.stdout
+    assert "Example" in help_of(name)
+    assert f"readlabel {name}" in help_of(name)
 
 
 RUNS = ("list", "show", "watch", "cancel", "resume", "delete", "download")
@@ -41,13 +54,21 @@ RUNS = ("list", "show", "watch", "cancel", "resume", "delete", "download")
 
 @pytest.mark.parametrize("name", [*COMMANDS, *(f"runs {name}" for name in RUNS)])
 def test_the_lines_of_an_example_fit_a_terminal_so_that_they_can_be_pasted(name: str) -> None:
-    help_text = readlabel(*name.split(), "--help").stdout
-    example = help_text[help_text.index("Example") : help_text.index("╭")].rstrip().splitlines()[1:]
+    help_text = help_of(name)
+    example = help_text[help_text.index("Example") :].partition("\n\n")[0]
+    lines = example[example.index(":\n") :].splitlines()[1:]
     command_begins = True
-    for line in (line.strip() for line in example):
+    for line in (line.strip() for line in lines):
         if command_begins:
             assert line.startswith(("readlabel ", "(", "mkdir ", "samtools ")), line
         command_begins = not line.endswith("\\")
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, *(f"runs {name}" for name in RUNS)])
+def test_a_help_fits_a_narrow_terminal_with_every_option_whole(name: str) -> None:
+    lines = help_of(name).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not any(word in line for line in lines for word in ("…", "list[", "<bool>", "<str>"))
 
 
 def test_an_unknown_command_is_a_usage_error_with_a_guess() -> None:
@@ -78,3 +99,39 @@ def test_a_command_whose_packages_are_not_installed_names_the_extra(tmp_path: Pa
     assert done.returncode == 2
     assert done.stderr.startswith("error: `readlabel simulate` needs the extra data: pip install 'readlabel[data]'")
     assert "Traceback" not in done.stderr
+
+
+def examples_of(name: str) -> list[list[str]]:
+    """The commands of a help's example, as words."""
+    help_text = help_of(name)
+    example = help_text[help_text.index("Example") :].partition("\n\n")[0]
+    text = example[example.index(":\n") + 1 :].replace("\\\n", " ")
+    return [shlex.split(line) for line in text.splitlines() if line.strip()]
+
+
+def test_examples_follow_from_one_another(tmp_path: Path) -> None:
+    """What is quick is run as it stands; of what trains, each file it names was made by an example before it."""
+    for command in (*examples_of("grid"), *examples_of("simulate")):
+        fewer = ["20" if word in ("2000", "500") else word for word in command[1:]]
+        done = readlabel(*fewer, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    made = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
+    reads = ("--point", "--train", "--validation", "--training-seq-orders", "--grid", "--run", "--leaderboard")
+    makes = {"train": "{out}", "export": "{out}/{name}", "report": "{out}/leaderboard.tsv"}
+    for name in ("train", "export", "evaluate", "report", "verdict"):
+        for _, _, *words in examples_of(name):
+            given = dict(zip(words[::2], words[1::2], strict=True))
+            assert {given[option] for option in reads if option in given} <= made, words
+            if "--out" in given:
+                made.add(makes[name].format(out=given["--out"], name=given.get("--name")))
+
+
+def test_the_example_tables_are_the_demonstrations(tmp_path: Path) -> None:
+    done = readlabel("grid", "--example", "tables", cwd=tmp_path)
+    assert done.stdout.splitlines() == ["tables/training_seq_orders.tsv", "tables/training_params.tsv"]
+    assert (tmp_path / "tables" / "training_params.tsv").read_text() == (ASSETS / "demo_params.tsv").read_text()
+    row = (tmp_path / "tables" / "training_seq_orders.tsv").read_text()
+    assert row in (ASSETS / "training_seq_orders.tsv").read_text().splitlines(keepends=True)
+    again = readlabel("grid", "--example", "tables", cwd=tmp_path)
+    assert again.returncode == 73
+    assert "training_seq_orders.tsv: is there already" in again.stderr

@@ -69,6 +69,17 @@ def test_a_library_from_json_and_from_a_table_row_give_the_same_file(
     assert read_library(tmp_path / "a") == library_3p
 
 
+def test_a_tail_that_the_strand_does_not_lead_to_expect_is_noted(
+    tmp_path: Path, readlabel: Run, seq_orders: Path
+) -> None:
+    seq_orders.write_text(seq_orders.read_text().replace("rev", "fwd"))
+    row = ["--training-seq-orders", seq_orders, "--model-name", "10x3p_sc_ont"]
+    done = readlabel("simulate", *row, "--num-reads", 2, "--out", tmp_path / "a")
+    assert done.returncode == 0
+    assert done.stderr.startswith("note: 10x3p_sc_ont: strand fwd says that reads show the transcript")
+    assert done.stderr.endswith("polyT is another; is the strand rev?\n")
+
+
 def test_simulated_pickles_are_imported_again(tmp_path: Path, readlabel: Run, library_json: Path) -> None:
     out = tmp_path / "reads.parquet"
     done = readlabel("simulate", "--library", library_json, "--num-reads", 20, "--pkl", tmp_path / "pair", "--out", out)
@@ -129,6 +140,20 @@ def test_a_faulty_call_is_one_clear_error(
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "reads.parquet").exists()
+
+
+@pytest.mark.parametrize("out", ["/sys/readlabel", "FOLDER", "FOLDER/thesis.txt/reads.parquet"])
+def test_reads_that_cannot_be_written_are_one_clear_error(
+    tmp_path: Path, readlabel: Run, library_json: Path, out: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "thesis.txt").write_text("mine")
+    given = out.replace("FOLDER", str(tmp_path / "folder"))
+    done = readlabel("simulate", "--library", library_json, "--num-reads", 2, "--out", given)
+    assert (done.returncode, done.stdout) == (73, "")
+    assert done.stderr.startswith(f"error: {given}: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["thesis.txt"]
 
 
 def test_a_pair_is_imported_by_its_two_files(tmp_path: Path, readlabel: Run, library_json: Path) -> None:

@@ -61,6 +61,70 @@ def test_layers_are_tranquillyzers(make_network: Any, tranquillyzer_network: Any
             assert np.abs(value).max() == pytest.approx(np.abs(weight).max(), rel=0.6)
 
 
+BY_VALUE = [
+    ({"embedding_dim": 9}, {"embedding/embeddings": (6, 9), "conv1d_0/kernel": (5, 9, 6)}),
+    ({"vocab_size": 8}, {"embedding/embeddings": (9, 7)}),
+    (
+        {"conv_filters": 11},
+        {
+            "conv1d_0/kernel": (5, 7, 11),
+            "conv1d_1/kernel": (5, 11, 11),
+            "bilstm_0/forward_lstm_0/lstm_cell/kernel": (11, 16),
+        },
+    ),
+    ({"conv_kernel_size": 3}, {"conv1d_0/kernel": (3, 7, 6), "conv1d_1/kernel": (3, 6, 6)}),
+    (
+        {"lstm_units": 10, "lstm_layers": 2},
+        {
+            "bilstm_0/forward_lstm_0/lstm_cell/kernel": (6, 40),
+            "bilstm_0/backward_lstm_0/lstm_cell/recurrent_kernel": (10, 40),
+            "bilstm_1/forward_lstm_1/lstm_cell/kernel": (20, 20),
+            "time_dense/kernel": (10, 4),
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "shapes"), BY_VALUE, ids=[named(changes) for changes, _ in BY_VALUE])
+def test_each_size_is_that_of_its_layers(make_network: Any, changes: dict[str, object], shapes: dict[str, Any]) -> None:
+    built = {spec.name: spec.shape for spec in make_network(**changes).describe()}
+    assert {name: built.get(name) for name in shapes} == shapes
+
+
+@pytest.mark.parametrize("regularization", [0.0, 0.001, 0.05])
+def test_regularization_weighs_the_squares_of_every_kernel_and_of_nothing_else(
+    make_network: Any, regularization: float
+) -> None:
+    network = make_network(regularization=regularization)
+    kernels = [name for name in network.weights if name.endswith("kernel")]
+    assert {name.split("_")[0] for name in kernels} == {"conv1d", "bilstm", "time"}
+    squares = sum(float(np.square(network.weights[name].numpy()).sum()) for name in kernels)
+    assert float(network.penalty()) == pytest.approx(regularization * squares, rel=1e-5)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.2, 0.6])
+def test_dropout_rate_is_the_share_dropped_after_every_layer(
+    make_network: Any, make_batch: Any, monkeypatch: pytest.MonkeyPatch, rate: float
+) -> None:
+    """Each call of dropout is watched; what it is given holds few zeros of its own only after an LSTM or attention."""
+    from readlabel.model import layers
+
+    drop, shares = layers.Dropout.__call__, []
+
+    def watched(self: Any, inputs: tf.Tensor) -> tf.Tensor:
+        outputs = drop(self, inputs)
+        kept = np.asarray(inputs) != 0
+        shares.append(float((np.asarray(outputs)[kept] == 0).mean()))
+        return outputs
+
+    monkeypatch.setattr(layers.Dropout, "__call__", watched)
+    batch, _ = make_batch([400, 400, 380])
+    network = make_network(dropout_rate=rate, conv_filters=20, lstm_units=20, attention_heads=2)
+    network.emissions(*batch, training=True, step=1)
+    assert len(shares) == 2 + 1 + 2, "two convolutions, an LSTM, attention's scores and its sum"
+    assert shares == pytest.approx([rate] * len(shares), abs=0.02)
+
+
 def weights_of(model: tf.keras.Model) -> list[tf.Variable]:
     """Trainable weights, then moving statistics, without tf2crf's own dense layer and its metric."""
     every = (*model.trainable_weights, *model.non_trainable_weights)

@@ -26,16 +26,21 @@ def test_the_runs_of_a_service_are_listed_shown_watched_stopped_resumed_fetched_
         next(event for event in client.watch(second) if event.state_change and event.state_change.state == "RUNNING")
 
     listed = runs("list").splitlines()
-    assert listed[0].split() == ["RUN", "MODEL", "STATE", "EPOCH", "CREATED", "TAGS"]
+    assert listed[0].split() == ["RUN", "MODEL", "STATE", "EPOCH", "CREATED", "HYPERPARAMETERS", "TAGS"]
     assert [line.split()[:4] for line in listed[1:]] == [
-        [second, "mini", "RUNNING", "0/2"],
-        [first, "mini", "SUCCEEDED", "3/2"],
+        [second[:12], "mini", "RUNNING", "0/2"],
+        [first[:12], "mini", "SUCCEEDED", "3/2"],
+    ]
+    assert [line.split()[5] for line in listed[1:]] == [
+        f"seed={script.spec.point.options.seed}" for script in (running, done)
     ]
     assert listed[2].rstrip().endswith("sweep=one")
     assert [json.loads(line)["run_id"] for line in runs("list", "--tag", "sweep=one", "--json").splitlines()] == [first]
     assert len(runs("list", "--limit", "1").splitlines()) == 2
 
-    shown = runs("show", first)
+    shown = runs("show", first[:12])
+    assert shown.split()[:2] == ["run", first]
+    assert "crf_layer TRUE" in " ".join(shown.split())
     assert "conv_filters" in shown
     assert "run.json" in shown
     assert json.loads(runs("show", first, "--json"))["record"]["state"] == "SUCCEEDED"
@@ -47,10 +52,10 @@ def test_the_runs_of_a_service_are_listed_shown_watched_stopped_resumed_fetched_
     events = [json.loads(line) for line in runs("watch", first, "--json").splitlines()]
     assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
 
-    assert runs("cancel", second).strip() == f"{second} is CANCELLING"
+    assert runs("cancel", second[:8]).strip() == f"{second} is CANCELLING"
     assert runs("watch", second).splitlines()[-1] == "cancelled"
     running.open(1, 2, 3)
-    assert runs("resume", second).strip() == f"{second} is QUEUED"
+    assert runs("resume", f"runs/{second[:8]}").strip() == f"{second} is QUEUED"
     assert runs("watch", second).splitlines()[-1] == "succeeded (attempt 2)"
 
     runs("download", first, "--out", tmp_path / "fetched")
@@ -60,6 +65,14 @@ def test_the_runs_of_a_service_are_listed_shown_watched_stopped_resumed_fetched_
     ended = processes.run("runs", "download", first, "--out", tmp_path / "fetched", "--service", service.address)
     assert ended.returncode == 73
     assert (tmp_path / "fetched" / "thesis.txt").exists()
+
+    ended = processes.run("runs", "cancel", "", "--service", service.address)
+    assert ended.returncode == 2
+    assert "'' begins the ids of 2 runs; give more of it:" in ended.stderr
+    assert f"  {first}  mini  SUCCEEDED" in ended.stderr
+    ended = processes.run("runs", "show", "xyz", "--service", service.address)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "the id of no run begins with 'xyz'; `readlabel runs list` shows them" in ended.stderr
 
     runs("delete", first)
     ended = processes.run("runs", "show", first, "--service", service.address)

@@ -11,7 +11,7 @@ import grpc
 import pytest
 from google.protobuf import empty_pb2
 
-from readlabel.client import Endpoint
+from readlabel.client import Endpoint, serves
 from readlabel.client.connection import explain
 from readlabel.messages import InputError, ServiceUnavailableError
 from readlabel.v1 import blob_service_pb2, training_service_pb2
@@ -70,13 +70,13 @@ def start_with_tls(start_service: Callable[..., Any], pki: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("server", "demands", "trusts", "shows", "message"),
     [
-        ("here", False, None, None, "It may speak TLS: --tls-ca"),
-        (None, False, "ca", None, "The service speaks no TLS"),
-        ("here", False, "other", None, "another CA signed it: --tls-ca names the CA to trust"),
+        ("here", False, None, None, "does it speak TLS? Then give --tls-ca"),
+        (None, False, "ca", None, "It speaks no TLS: leave --tls-ca out"),
+        ("here", False, "other", None, "other.pem signed it: give that with --tls-ca"),
         ("expired", False, "ca", None, "Its certificate has expired, or"),
-        ("elsewhere", False, "ca", None, "Call it by a name that its certificate holds"),
-        ("here", True, "ca", None, "It may demand a certificate of its callers: --tls-client-cert"),
-        ("here", True, "ca", "stranger", "It may demand a certificate of its callers: --tls-client-cert"),
+        ("elsewhere", False, "ca", None, "call it by one that the certificate holds"),
+        ("here", True, "ca", None, "it may demand a certificate of its callers (--tls-client-cert)"),
+        ("here", True, "ca", "stranger", "it may demand a certificate of its callers (--tls-client-cert)"),
     ],
 )
 def test_each_obstacle_is_told_by_every_call(
@@ -108,6 +108,7 @@ def test_each_obstacle_is_told_by_every_call(
         assert isinstance(told, ServiceUnavailableError), method.name
         assert message in str(told), method.name
         assert TOKEN not in str(told)
+        assert "failed to connect" not in str(told), "gRPC's own line is of no use to a person"
 
 
 def test_a_service_that_demands_certificates_lets_in_who_shows_one(
@@ -119,3 +120,18 @@ def test_a_service_that_demands_certificates_lets_in_who_shows_one(
     assert ended.returncode == 0, ended.stderr
     with pytest.raises(InputError, match=r"none\.pem: the TLS file cannot be read"):
         service.client(tls_client_cert=pki / "none.pem")
+
+
+def test_a_caller_beyond_this_machine_who_gives_no_ca_is_told_to_give_it(start_with_tls: Callable[..., Any]) -> None:
+    port = start_with_tls("here").address.rpartition(":")[2]
+    # Every address but loopback's is called with TLS: 0.0.0.0 reaches this machine and is none of them.
+    endpoint = Endpoint(f"0.0.0.0:{port}")
+    with pytest.raises(ServiceUnavailableError) as caught:
+        serves(endpoint)
+    assert str(caught.value).endswith("or it has expired: give the CA with --tls-ca")
+    assert "with TLS, no token. No CA that this system trusts" in str(caught.value)
+
+
+def test_where_nothing_listens_is_said_in_words() -> None:
+    with pytest.raises(ServiceUnavailableError, match=r"127\.0\.0\.1:1, without TLS, no token\. Nothing listens there"):
+        serves(Endpoint("127.0.0.1:1"))

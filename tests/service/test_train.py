@@ -17,6 +17,8 @@ from readlabel.artifacts.names import ARTIFACTS
 from readlabel.messages import GridPoint, Metrics, RunRecord, RunSpec
 
 DEADLINE = 240
+NOBODYS = Path("/sys/readlabel")
+"""A place where not even root may make a file."""
 PointFile = Callable[..., Path]
 
 
@@ -265,6 +267,7 @@ def test_what_cannot_go_well_is_said_before_anything_starts(
     cases: list[tuple[list[object], int, str]] = [
         (["--out", tmp_path / "file" / "run"], 73, "cannot be written"),
         (["--out", tmp_path / "file"], 73, "file: is there already and is no plain folder"),
+        (["--out", NOBODYS / "run"], 73, "cannot be written"),
         (["--out", tmp_path / "mine"], 73, "mine: holds thesis.txt, which is no file of a run"),
         (["--out", tmp_path / "earlier"], 73, "earlier: holds another run"),
         (["--checkpoint-dir", tmp_path / "file" / "c"], 73, "c: the checkpoint folder cannot be written"),
@@ -272,7 +275,14 @@ def test_what_cannot_go_well_is_said_before_anything_starts(
         (["--validation", tmp_path / "file"], 2, "file: is no whole Parquet file"),
         (["--service", "127.0.0.1:1"], 69, "no training service answers; tried 127.0.0.1:1, without TLS, no token"),
         (["-p", "conv_filters=zero", "-p", "epochs=0"], 2, "-p epochs"),
-        (["-p", "convfilters=3"], 2, "-p convfilters: is no hyperparameter; there are batch_size"),
+        (
+            ["-p", "conv_filter=3"],
+            2,
+            "-p conv_filter=3: 'conv_filter' is no hyperparameter; did you mean conv_filters?",
+        ),
+        (["-p", "conv_filters=32,64"], 2, "-p conv_filters=32,64: one value here; lists are for the table that"),
+        (["-p", "dropout_rate=0,2"], 2, "write a decimal point"),
+        (["-p", "crf_layer=maybe"], 2, "'maybe' is not allowed; allowed is TRUE or FALSE"),
         (["--devices", "tpu"], 2, "--devices 'tpu' is not understood"),
     ]
     good = ["--point", point_file(), "--train", real_reads[0], "--validation", real_reads[1], "--out", tmp_path / "run"]

@@ -108,8 +108,8 @@ def test_all_problems_come_at_once_each_with_its_place_and_what_is_allowed(tmp_p
         "row embedding_dim, column mine: '12.5' is not allowed",
         "row learning_rate, column mine: 'nan' is not allowed; allowed is a number above 0 and at most 1",
         "row lr_schedule, column mine: 'linear' is not allowed; allowed is plateau, constant, warmup_cosine",
-        "row 'regularization' is missing",
-        "row 'filters' is no hyperparameter; they are batch_size,",
+        "row 'regularization' is missing; allowed is a number from 0 to 1 (usual: 0.01)",
+        "row 'filters' is no hyperparameter; did you mean conv_filters? They are batch_size,",
     ):
         assert any(expected in problem for problem in problems), expected
     assert len(problems) == 11

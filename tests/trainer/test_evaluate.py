@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from readlabel.artifacts import names
+from readlabel.cli.evaluate import main as evaluate_command
 from readlabel.evaluation import score
-from readlabel.messages import InputError, Library, Metrics, Segment
+from readlabel.messages import InputError, Library, Metrics, OutputError, Segment
 from readlabel.model.network import Network
 from readlabel.model.predict import predict
 from readlabel.reads.labelled import LabelledReads
@@ -60,6 +61,10 @@ def test_the_command_judges_a_folder_named_as_tranquillyzer_names_it(
     metrics = Metrics.model_validate_json((tmp_path / "out" / names.METRICS).read_bytes())
     assert f"accuracy {metrics.validation.accuracy:.4f}" in " ".join(done.stdout.split())
     assert f"{metrics.validation.reads} reads" in done.stdout
+    barcodes = metrics.validation.exact_share(["CBC"])
+    assert f"exact order {metrics.validation.exact_order:.4f}" in " ".join(done.stdout.split())
+    assert f"exact barcodes {barcodes:.4f}" in " ".join(done.stdout.split())
+    assert "exact UMIs" not in done.stdout, "the library has none"
 
 
 def test_folders_without_one_variant_are_refused(named: Path, read_files: tuple[Path, Path], tmp_path: Path) -> None:
@@ -100,3 +105,13 @@ def test_reads_of_another_library_are_judged_by_the_names_of_their_labels(
     assert scores[0] == scores[1]
     with pytest.raises(InputError, match="the model does not know 3x; it knows 3p, 5p, CBC, cDNA"):
         evaluate(exported, strange, tmp_path / "out", Budget())
+
+
+def test_where_the_figures_cannot_be_written_is_found_out_before_anything_is_labelled(
+    exported: Path, read_files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    for out in (Path("/sys/readlabel"), tmp_path / "file", tmp_path / "file" / "out"):
+        with pytest.raises(OutputError, match="cannot be written"):
+            evaluate_command(run=exported, validation=read_files[1], out=out)
+    assert (tmp_path / "file").read_text() == "mine"

@@ -140,6 +140,16 @@ def test_a_read_of_a_hundred_thousand_bases_is_trained_on(tiny: Hyperparameters,
     assert losses[1] < losses[0]
 
 
+def test_train_fraction_one_half_trains_on_half_of_the_pairs_and_watches_the_rest(make_run: MakeRun) -> None:
+    run = make_run(train_fraction=0.5, epochs=2, lr_schedule="constant", batch_size=2)
+    progress = run.go()
+    pairs = len(set(run.reads.pair.tolist()))
+    half = 2 * (pairs // 2)  # a pair is two reads
+    assert progress.step == 2 * -(-half // 2)
+    assert [epoch.epoch for epoch in progress.history] == [1, 2]
+    assert all(epoch.internal_validation_accuracy is not None for epoch in progress.history)
+
+
 def test_train_fraction_zero_leaves_the_network_untrained_but_calibrated(make_run: MakeRun) -> None:
     run = make_run(train_fraction=0.0)
     assert run.go().step == 0

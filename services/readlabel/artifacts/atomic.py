@@ -79,6 +79,22 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def require_writable(folder: Path) -> None:
+    """Find out before long work whether files can be written to a folder, which need not be there yet.
+
+    Raises:
+        OutputError: they cannot.
+    """
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not existing.is_dir():
+        raise OutputError(f"{folder}: cannot be written: {existing} is no folder")
+    try:
+        with tempfile.TemporaryDirectory(prefix=".readlabel.", dir=existing):
+            pass
+    except OSError as error:
+        raise_output_error(folder, error)
+
+
 def no_space_left(folder: Path) -> bool:
     """Whether a folder's disk is full to the last MiB: libraries that fail there name all kinds of other reasons."""
     try:

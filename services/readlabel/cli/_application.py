@@ -12,9 +12,11 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
+import typer.core
 from rich.console import Console
 from rich.table import Table
 
@@ -35,6 +37,20 @@ EXTRAS = {
     "verdict": "data",
 }
 """Sub-command to the extra that its packages come with, where readlabel alone does not bring them."""
+VALUES = {Path: "PATH", str: "TEXT", int: "N", float: "X", bool: ""}
+"""Type of an option to what the help calls its value; a choice shows its words."""
+
+
+class Command(typer.core.TyperCommand):
+    """A command whose help shows an argument's name and no Python type."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """The parameters; typer has no word to set for what it shows as an argument's type."""
+        params = super().get_params(ctx)
+        for param in params:
+            if isinstance(param, typer.core.TyperArgument):
+                param.display_type_rich = lambda **_: None  # type: ignore[method-assign]
+        return params
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -51,6 +67,9 @@ def run(arguments: Sequence[str]) -> None:
         sys.exit(USAGE)
     try:
         typer.main.get_command(_application(name))(args=list(arguments[1:]), prog_name=f"readlabel {name}")
+    except ReadlabelError as error:  # of an option that does its work at once
+        _fail(str(error))
+        sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
         if name not in EXTRAS or (error.name or "").startswith("readlabel"):
             raise
@@ -62,11 +81,13 @@ def _application(name: str) -> typer.Typer:
     module = importlib.import_module(f"readlabel.cli.{name.replace('-', '_')}")
     app = getattr(module, "app", None)
     if app is None:
-        app = typer.Typer(add_completion=False)
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
         app.command(context_settings={"help_option_names": ["-h", "--help"]})(module.main)
     app.pretty_exceptions_enable = False
     for command in app.registered_commands:
         if command.callback is not None:
+            command.cls = Command
+            _name_values(command.callback)
             help_text = _flowing(command.callback)
             command.callback = _with_exit_status(command.callback)
             command.callback.__doc__ = help_text
@@ -92,6 +113,19 @@ def _with_exit_status(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
+def _name_values(command: Callable[..., Any]) -> None:
+    """Give each option that has no word of its own for its value that of its type."""
+    hints = get_type_hints(command, include_extras=True)
+    for hint in hints.values():
+        kind, *told = get_args(hint) or (hint,)
+        while (parts := get_args(kind)) and get_origin(kind) is not Literal:  # of a list, or of what may be None
+            kind = parts[0]
+        for info in told:
+            if isinstance(info, typer.models.OptionInfo) and info.metavar is None:
+                info.metavar = VALUES.get(kind)
+    command.__annotations__ = hints  # or typer would read the annotations' text anew
+
+
 def _flowing(command: Callable[..., Any]) -> str:
     """A command's docstring with a line a paragraph, for the terminal to break; \\b keeps an example's lines."""
     paragraphs = (inspect.getdoc(command) or "").split("\n\n")
@@ -101,13 +135,14 @@ def _flowing(command: Callable[..., Any]) -> str:
 def _print_help() -> None:
     console = Console()
     console.print("\n Usage: readlabel COMMAND [OPTIONS]\n", markup=False)
-    console.print(" Train the models that label every base of a long sequencing read with its segment.\n")
+    console.print(" Train the models that label each base of a long read with its segment.\n")
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
     for name, line in COMMANDS.items():
         table.add_row(f"[bold]{name}[/bold]", line)
     console.print(table)
     console.print("\n Each command explains itself:  readlabel simulate --help", markup=False)
-    console.print(" The whole way, from tables to a report:  ./nextflow run . --help\n", markup=False)
+    console.print(" Their examples follow one another, from:  readlabel grid --example tables", markup=False)
+    console.print(" All in one, from tables to a report:  ./nextflow run . --help\n", markup=False)
 
 
 def _unknown(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -11,7 +12,7 @@ from readlabel.tables import read_library_row
 
 
 def library_of(library: Path | None, training_seq_orders: Path | None, model_name: str | None) -> Library:
-    """The library that a command's options name.
+    """The library that a command's options name; what looks odd in its row is noted on standard error.
 
     Raises:
         InputError: the options name none or two, or what they name cannot be used.
@@ -22,7 +23,10 @@ def library_of(library: Path | None, training_seq_orders: Path | None, model_nam
         return _read_json(library)
     if training_seq_orders is None or model_name is None:
         raise InputError("which library? give --library FILE, or --training-seq-orders FILE with --model-name NAME")
-    return read_library_row(training_seq_orders, model_name)
+    row = read_library_row(training_seq_orders, model_name)
+    for doubt in row.doubts:
+        print(f"note: {doubt}", file=sys.stderr)
+    return row
 
 
 def _read_json(path: Path) -> Library:

@@ -12,12 +12,19 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from readlabel.cli._device import use_device
-from readlabel.messages import Metrics
+from readlabel.artifacts.atomic import require_writable
+from readlabel.cli._inference import (
+    BUDGET,
+    Device,
+    MaxBatchSize,
+    MinBatchSize,
+    TargetTokens,
+    Threads,
+    VramHeadroom,
+)
+from readlabel.messages import Library, Metrics
+from readlabel.reads.parquet import read_library
 from readlabel.trainer.budget import Budget
-from readlabel.trainer.evaluate import evaluate
-
-_BUDGET = Budget()
 
 
 def main(
@@ -26,36 +33,39 @@ def main(
     out: Annotated[
         Path | None, typer.Option(help="Write metrics.json and predictions.parquet here; by default only print.")
     ] = None,
-    target_tokens: Annotated[
-        int, typer.Option(min=1, help="Positions of a batch, padding included.")
-    ] = _BUDGET.target_tokens,
-    min_batch_size: Annotated[int, typer.Option(min=1, help="Reads of a batch at least.")] = _BUDGET.min_batch_size,
-    max_batch_size: Annotated[int, typer.Option(min=1, help="Reads of a batch at most.")] = _BUDGET.max_batch_size,
-    vram_headroom: Annotated[
-        float, typer.Option(min=0, max=0.95, help="Share of a GPU's memory left free.")
-    ] = _BUDGET.vram_headroom,
-    device: Annotated[str, typer.Option(help="cpu, or a GPU's index or UUID.")] = "cpu",
-    threads: Annotated[int, typer.Option(min=0, help="Threads; 0 leaves the choice to TensorFlow.")] = 0,
+    target_tokens: TargetTokens = BUDGET.target_tokens,
+    min_batch_size: MinBatchSize = BUDGET.min_batch_size,
+    max_batch_size: MaxBatchSize = BUDGET.max_batch_size,
+    vram_headroom: VramHeadroom = BUDGET.vram_headroom,
+    device: Device = "cpu",
+    threads: Threads = 0,
 ) -> None:
     """Judge an exported model on labelled reads, in inference mode.
 
-    Every read is labelled twice: by itself, and under the padding that
-    tranquillyzer shows its network. Figures count bases; the exact order is
-    the share of reads whose segments come in the true order.
+    Every read is labelled twice: by itself, and under the padding that tranquillyzer shows its network. Accuracy and F1
+    count bases. Exact order is the share of reads whose segments come in the true order; exact barcodes (UMIs) is the
+    share of the true ones that are cut out exactly, first and last base right.
 
     \b
-    Example:
-      readlabel evaluate --run results/mylib/mylib_0 \\
+    Example, with the files that the examples of export and simulate make:
+      readlabel evaluate --run variants/10x3p_sc_ont_0 \\
         --validation validation.parquet
     """
+    if out is not None:
+        require_writable(out)
+    library = read_library(validation)
+    # TensorFlow takes seconds to import, which help and what is wrong with the call need not wait for.
+    from readlabel.cli._device import use_device
+    from readlabel.trainer.evaluate import evaluate
+
     use_device(device, threads)
     budget = Budget(target_tokens, min_batch_size, max_batch_size, vram_headroom)
     with ExitStack() as stack:
         folder = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        _print(evaluate(run, validation, folder, budget))
+        _print(evaluate(run, validation, folder, budget), library)
 
 
-def _print(metrics: Metrics) -> None:
+def _print(metrics: Metrics, library: Library) -> None:
     console = Console(highlight=False)
     both = metrics.validation, metrics.tranquillyzer_padding
     table = Table(box=SIMPLE_HEAD)
@@ -64,8 +74,15 @@ def _print(metrics: Metrics) -> None:
     table.add_row("accuracy", *(f"{scores.accuracy:.4f}" for scores in both))
     table.add_row("macro-F1", *(f"{scores.macro_f1:.4f}" for scores in both))
     table.add_row("exact order", *(f"{scores.exact_order:.4f}" for scores in both))
-    for labels in zip(*(scores.labels for scores in both), strict=True):
-        table.add_row(f"F1 {labels[0].label}", *(f"{label.f1:.4f}" for label in labels))
+    for name, labels in (("barcodes", library.barcodes), ("UMIs", library.umis)):
+        if labels:
+            table.add_row(f"exact {name}", *(_share(scores.exact_share(labels)) for scores in both))
+    for own, padded in zip(*(scores.labels for scores in both), strict=True):
+        table.add_row(f"F1 {own.label}", f"{own.f1:.4f}", f"{padded.f1:.4f}")
     console.print(table)
     scores = metrics.validation
     console.print(f"{scores.reads:,} reads, {scores.bases:,} bases, {metrics.bases_per_second:,.0f} bases a second")
+
+
+def _share(value: float | None) -> str:
+    return "NA" if value is None else f"{value:.4f}"

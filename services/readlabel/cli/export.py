@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +16,8 @@ from readlabel.report.install import install
 
 def main(
     run: Annotated[Path, typer.Option(help="A run's folder, or a variant that was exported before.")],
-    out: Annotated[Path | None, typer.Option(help="Lay the variant out in this folder: OUT/<name>/.")] = None,
-    name: Annotated[str | None, typer.Option(help="The variant's name, <model>_<i>.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Lay the variant out in this folder: OUT/NAME/.")] = None,
+    name: Annotated[str | None, typer.Option(help="The variant's name, MODEL_INDEX as in the grid.")] = None,
     validation: Annotated[Path | None, typer.Option(help="The validation reads (Parquet), to draw some.")] = None,
     num_plot_reads: Annotated[int, typer.Option(min=1, help="Reads to draw, from the first on.")] = DEFAULT_PLOT_READS,
     install_into: Annotated[
@@ -29,15 +30,16 @@ def main(
 ) -> None:
     """Lay a run out as tranquillyzer does, with drawings of its validation reads.
 
-    With --install, write the variant as tranquillyzer's annotation command
-    wants it: model files named after the model, and its row in
-    seq_orders.tsv, where the rows of other models stay as they are.
+    With --install, write the variant as tranquillyzer's annotation command wants it: model files named after the model,
+    and its row in seq_orders.tsv, where the rows of other models stay as they are. tranquillyzer loads models from the
+    folder models/ of its own checkout only.
 
     \b
-    Examples:
-      readlabel export --run run/ --validation validation.parquet \\
-          --name mylib_0 --out results/mylib
-      readlabel export --run results/mylib/mylib_0 --install tranquillyzer/models
+    Examples, with the files that the examples of train and simulate make:
+      readlabel export --run run --validation validation.parquet \\
+        --name 10x3p_sc_ont_0 --out variants
+      readlabel export --run variants/10x3p_sc_ont_0 \\
+        --install tranquillyzer/models
     """
     if out is None and install_into is None:
         raise InputError("nothing to do: give --out to lay the variant out, --install to hand it to tranquillyzer")
@@ -45,8 +47,19 @@ def main(
     if out is not None:
         variant = name or folder.variant
         if variant is None:
-            raise InputError("--name: give the variant's name, <model>_<i>; a run's folder does not know it")
+            raise InputError(
+                "--name: give the variant's name, MODEL_INDEX as in the grid; a run's folder does not know it"
+            )
         print(export(folder, variant, out, validation, num_plot_reads))
     if install_into is not None:
-        for path in install(folder, install_into, install_name):
+        installed = install(folder, install_into, install_name)
+        for path in installed:
             print(path)
+        point = folder.record().spec.point
+        name, kind = install_name or point.library.model, "CRF" if point.hyperparameters.crf_layer else "REG"
+        print(
+            f"Next, where {install_into} is the folder models/ of tranquillyzer's checkout:\n"
+            f"  tranquillyzer annotate-reads OUTPUT_DIR WHITELIST --model-name {name} --model-type {kind} \\\n"
+            f"    --seq-order-file {installed[-1].resolve()}",
+            file=sys.stderr,
+        )

@@ -25,7 +25,7 @@ def main(
 
     \b
     Example:
-        readlabel gc --data-dir /srv/readlabel --keep-runs 90 --keep-blobs 1
+      readlabel gc --data-dir /srv/readlabel --keep-runs 90 --keep-blobs 1
     """
     folder = (data_dir or default_data_dir()).absolute()
     if not (folder / "runs.sqlite").is_file():

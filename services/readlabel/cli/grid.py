@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 from typing import Annotated
@@ -9,10 +10,17 @@ from typing import Annotated
 import typer
 
 from readlabel.artifacts.atomic import atomic_folder, write_text
-from readlabel.messages import Grid, InputError, OutputError, TrainingOptions
-from readlabel.tables import expand_grid
+from readlabel.messages import Grid, GridEntry, InputError, OutputError, TrainingOptions, as_written
+from readlabel.tables import expand_grid, write_example
 
 _MESSAGE = re.compile(r".+_[0-9]+\.json")
+
+
+def _write_example(folder: Path | None) -> None:
+    if folder is not None:
+        for path in write_example(folder):
+            print(path)
+        raise typer.Exit
 
 
 def main(
@@ -24,16 +32,28 @@ def main(
     messages: Annotated[
         Path | None, typer.Option(help="Also write each combination to a file of its own in this folder.")
     ] = None,
+    _example: Annotated[
+        Path | None,
+        typer.Option(
+            "--example",
+            is_eager=True,
+            callback=_write_example,
+            help="Write two tables to start from into this folder, and do nothing else.",
+        ),
+    ] = None,
 ) -> None:
     """Expand a parameter table into its combinations.
 
     A comma list in a cell multiplies the grid; the last row of the table varies fastest. Every problem of both tables
-    is reported at once, with row, column, value and what is allowed.
+    is reported at once, with row, column, value and what is allowed. --example writes a library and a grid of four
+    combinations, to try the commands with and to put your own rows in.
 
     \b
     Example:
-      readlabel grid --training-params assets/training_params.tsv \\
-        --training-seq-orders assets/training_seq_orders.tsv --out grid.json
+      readlabel grid --example tables
+      readlabel grid --training-params tables/training_params.tsv \\
+        --training-seq-orders tables/training_seq_orders.tsv \\
+        --out grid.json --messages points
     """
     if any(out.resolve() == table.resolve() for table in (training_params, training_seq_orders)):
         raise InputError(f"--out: {out} is one of the tables to read; give the grid another name")
@@ -42,11 +62,23 @@ def main(
     if messages is not None:
         _write_messages(messages, grid)
     write_text(out, grid.model_dump_json(indent=2) + "\n")
-    models = dict.fromkeys(entry.model for entry in grid.entries)
+    models = {model: list(own) for model, own in itertools.groupby(grid.entries, key=lambda entry: entry.model)}
     for doubt in (doubt for entry in grid.entries if entry.index == 0 for doubt in entry.point.library.doubts):
         print(f"note: {doubt}")
+    for model, entries in models.items():
+        print(f"{model}: {_lists(entries)}")
     count = len(grid.entries)
     print(f"{count} combination{'s' if count != 1 else ''} of {', '.join(models)} written to {out}")
+
+
+def _lists(entries: list[GridEntry]) -> str:
+    """The values that a model's combinations are made of, as its column writes them."""
+    points = [entry.point.hyperparameters for entry in entries]
+    lists = []
+    for name in entries[0].varying:
+        values = dict.fromkeys(as_written(getattr(point, name)) for point in points)
+        lists.append(f"{name} {','.join(values)}")
+    return " × ".join(lists) or "one combination, no comma list"
 
 
 def _write_messages(folder: Path, grid: Grid) -> None:

@@ -22,7 +22,7 @@ def main(
 
     \b
     Example:
-        readlabel health --service gpuhost:50051 --tls-ca ca.pem
+      readlabel health --service gpuhost:50051 --tls-ca ca.pem
     """
     endpoint = endpoint_of(service, None, tls_ca, tls_client_cert, insecure)
     if endpoint is None:

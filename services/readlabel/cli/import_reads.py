@@ -27,9 +27,11 @@ def main(
     The pickles are read as data: lists, strings and numpy arrays; anything else in them is refused before it could run.
 
     \b
-    Example:
+    Example, on tranquillyzer's output and a table that
+    `readlabel grid --example tables` writes:
       readlabel import-reads --reads simulated/ --model-name 10x3p_sc_ont \\
-        --training-seq-orders assets/training_seq_orders.tsv --out train.parquet
+        --training-seq-orders tables/training_seq_orders.tsv \\
+        --out imported.parquet
     """
     chosen = library_of(library, training_seq_orders, model_name)
     if not reads.exists():

@@ -11,6 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from readlabel.artifacts.atomic import atomic_path
+from readlabel.cli._inference import (
+    BUDGET,
+    Device,
+    MaxBatchSize,
+    MinBatchSize,
+    TargetTokens,
+    Threads,
+    VramHeadroom,
+)
 from readlabel.cli._label_progress import LabelProgress
 from readlabel.cli._library import library_of
 from readlabel.messages import Library
@@ -23,7 +32,6 @@ if TYPE_CHECKING:
     from readlabel.report.drawing import DrawnRead
     from readlabel.trainer.labelling import LabelledBatch
 
-_BUDGET = Budget()
 _PLOT_READS = 20
 _OUTCOMES = ("valid", "concatenated", "unexpected")
 
@@ -43,31 +51,27 @@ def main(
         Literal["none", "tranquillyzer"],
         typer.Option(help="Show the model a read alone, or followed by tranquillyzer's zeros."),
     ] = "none",
-    target_tokens: Annotated[
-        int, typer.Option(min=1, help="Positions of a batch, padding included.")
-    ] = _BUDGET.target_tokens,
-    min_batch_size: Annotated[int, typer.Option(min=1, help="Reads of a batch at least.")] = _BUDGET.min_batch_size,
-    max_batch_size: Annotated[int, typer.Option(min=1, help="Reads of a batch at most.")] = _BUDGET.max_batch_size,
-    vram_headroom: Annotated[
-        float, typer.Option(min=0, max=0.95, help="Share of a GPU's memory left free.")
-    ] = _BUDGET.vram_headroom,
-    device: Annotated[str, typer.Option(help="cpu, or a GPU's index or UUID.")] = "cpu",
-    threads: Annotated[int, typer.Option(min=0, help="Threads; 0 leaves the choice to TensorFlow.")] = 0,
+    target_tokens: TargetTokens = BUDGET.target_tokens,
+    min_batch_size: MinBatchSize = BUDGET.min_batch_size,
+    max_batch_size: MaxBatchSize = BUDGET.max_batch_size,
+    vram_headroom: VramHeadroom = BUDGET.vram_headroom,
+    device: Device = "cpu",
+    threads: Threads = 0,
 ) -> None:
     """Label real reads with an exported model, tranquillyzer's own included.
 
-    The table has a row a segment: read, label, start, end, sequence, strand,
-    and whether the read is one whole molecule. docs/label.md has its columns
-    and how to take barcodes and UMIs out. Memory does not grow with the reads.
+    The table has a row a segment: read, label, start, end, sequence, strand, and whether the read is one whole
+    molecule. docs/label.md has its columns and how to take barcodes and UMIs out. Memory does not grow with the reads.
 
     \b
-    Examples:
-      readlabel label results/report/best/mylib reads.fastq.gz \\
+    Examples, with models that the examples of report and export make, and
+    your reads:
+      readlabel label comparison/best/10x3p_sc_ont reads.fastq.gz \\
         --out segments.tsv --pdf reads.pdf
-      readlabel label 10x3p_sc_ont_0 fastq_pass/*.fastq.gz --out all.parquet \\
-        --training-seq-orders assets/training_seq_orders.tsv \\
-        --model-name 10x3p_sc_ont
-      samtools fastq reads.bam | readlabel label models/mylib - --out - \\
+      readlabel label tranquillyzer/models/10x3p_sc_ont fastq_pass/*.fastq.gz \\
+        --out all.parquet
+      samtools fastq reads.bam \\
+        | readlabel label comparison/best/10x3p_sc_ont - --out - \\
         | awk -F'\\t' '$3 == "true" && $7 == "CBC"'
     """
     check_suffix(out)

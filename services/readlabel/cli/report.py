@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from readlabel.artifacts.message_file import read_message
-from readlabel.messages import Grid
+from readlabel.messages import Grid, InputError, Problem
 from readlabel.report.build import Report, build
+from readlabel.report.folders import open_folder
 from readlabel.report.leaderboard import by_model, comparability, hyperparameter_text, varying
 from readlabel.report.page import seconds
 
@@ -35,20 +36,37 @@ def main(
 ) -> None:
     """Compare the variants of a grid.
 
-    Writes leaderboard.tsv, report.html, validation.pdf and best/, a copy of
-    each model's best variant. Combinations of the grid without a folder are
-    listed as MISSING. Folders that are not of this grid are named in the
-    report and left alone.
+    Writes leaderboard.tsv, report.html, validation.pdf and best/, a copy of each model's best variant. Combinations of
+    the grid without a folder are listed as MISSING. Folders that are not of this grid are named in the report and left
+    alone.
 
     \b
-    Example:
-      readlabel report --grid grid.json --out results/report \\
-          --variants results/mylib/mylib_*
+    Example, with the files that the examples of grid and export make:
+      readlabel report --grid grid.json --out comparison --variants variants/*
     """
+    whole = read_message(grid, Grid)
     folders = [*(variants or ()), *(more_variants or ())]
-    report = build(read_message(grid, Grid), folders, out, outdir)
+    _require_exported(folders, whole)
+    report = build(whole, folders, out, outdir)
     _print(report)
     print(report.html)
+
+
+def _require_exported(folders: list[Path], grid: Grid) -> None:
+    """Refuse the folders of runs, which have neither a variant's name nor drawings.
+
+    Raises:
+        InputError: says for each how to export it.
+    """
+    problems = []
+    for folder in map(open_folder, folders):
+        if folder.variant is None:
+            point = folder.record().spec.point
+            name = next((entry.variant for entry in grid.entries if entry.point == point), "MODEL_INDEX")
+            how = f"readlabel export --run {folder.path} --name {name} --validation VALIDATION --out variants"
+            problems.append(Problem(str(folder.path), f"is a run's folder; export it first: {how}"))
+    if problems:
+        raise InputError(problems)
 
 
 def _print(report: Report) -> None:

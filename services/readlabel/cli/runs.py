@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from readlabel.cli._runs import find_run, print_facts, print_runs
 from readlabel.cli._service import Insecure, Service, TlsCa, TlsClientCert, TokenFile, client_of
 from readlabel.client import follow, leaving_it_running, progress_for_terminal
 from readlabel.messages import InputError, RunState
@@ -19,21 +17,30 @@ from readlabel.wire import TrainingRun
 
 app = typer.Typer(
     add_completion=False,
+    rich_markup_mode=None,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="List, watch, cancel, resume and fetch the runs of a training service.\n\n\b\nExample:\n    "
-    "readlabel runs list --service gpuhost:50051 --token-file token",
+    help="""List, watch, cancel, resume and download the runs of a training service.
+
+    READLABEL_SERVICE, READLABEL_TOKEN_FILE and READLABEL_TLS_CA in the environment stand for the three options.
+
+    \b
+    Example:
+      readlabel runs list \\
+        --service gpuhost:50051 --token-file token --tls-ca ca.pem
+    """,
 )
 
-Run = Annotated[str, typer.Argument(help="Id or name of the run.")]
+Run = Annotated[str, typer.Argument(help="Id of the run, or how it begins.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
-_WIDTH_OF_FILES = 250
 
 
 @app.command("list")
 def list_runs(
     state: Annotated[list[str] | None, typer.Option(help="Only runs in this state; may be repeated.")] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="Only runs with this KEY=VALUE; may be repeated.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only runs with this tag; may be repeated.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the latest created.")] = 50,
     as_json: Json = False,
     service: Service = None,
@@ -44,10 +51,13 @@ def list_runs(
 ) -> None:
     """List runs, the last created first.
 
+    Each line has the hyperparameters in which the listed runs of its model differ. The first digits of an id stand for
+    the whole of it in every other command.
+
     \b
     Example:
-        readlabel runs list --state RUNNING \\
-            --service gpuhost:50051 --token-file token
+      readlabel runs list --state RUNNING \\
+        --service gpuhost:50051 --token-file token --tls-ca ca.pem
     """
     states = [_state(word) for word in state or []]
     tags = dict(_tag(word) for word in tag or [])
@@ -57,12 +67,7 @@ def list_runs(
     if as_json:
         _print_json(runs)
         return
-    table = Table("RUN", "MODEL", "STATE", "EPOCH", "CREATED", "TAGS", box=None, header_style="bold")
-    for run in runs:
-        epochs = f"{run.last_epoch}/{run.spec.point.hyperparameters.epochs}"
-        words = " ".join(f"{key}={value}" for key, value in sorted(run.tags.items()))
-        table.add_row(run.run_id, run.spec.point.library.model, _state_words(run), epochs, run.create_time, words)
-    _console().print(table)
+    print_runs(runs)
 
 
 @app.command()
@@ -79,19 +84,15 @@ def show(
 
     \b
     Example:
-        readlabel runs show 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d \\
-            --service gpuhost:50051
+      readlabel runs show 1f0c6a0d \\
+        --service gpuhost:50051 --token-file token --tls-ca ca.pem
     """
     with client_of(service, token_file, tls_ca, tls_client_cert, insecure) as client:
-        found = client.get(run)
+        found = client.get(find_run(client, run))
     if as_json:
         _print_json([found])
         return
-    table = Table(box=None, show_header=False)
-    table.add_column(style="bold")
-    for name, text in _facts(found):
-        table.add_row(name, text)
-    _console().print(table)
+    print_facts(found)
 
 
 @app.command()
@@ -105,20 +106,23 @@ def watch(
     tls_client_cert: TlsClientCert = None,
     insecure: Insecure = False,
 ) -> None:
-    """Follow a run until it ends: what has happened, then what happens.
+    """Follow a run until it ends.
+
+    What has happened comes first, then what happens, as it happens.
 
     \b
     Example:
-        readlabel runs watch 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d \\
-            --service gpuhost:50051
+      readlabel runs watch 1f0c6a0d \\
+        --service gpuhost:50051 --token-file token --tls-ca ca.pem
     """
     with client_of(service, token_file, tls_ca, tls_client_cert, insecure) as client:
+        run_id = find_run(client, run)
         if as_json:
-            for event in client.watch(run, after):
+            for event in client.watch(run_id, after):
                 print(event.model_dump_json(exclude_none=True), flush=True)
         else:
-            with progress_for_terminal() as progress, leaving_it_running(client, run.removeprefix("runs/"), progress):
-                follow(client.watch(run, after), progress)
+            with progress_for_terminal() as progress, leaving_it_running(client, run_id, progress):
+                follow(client.watch(run_id, after), progress)
 
 
 @app.command()
@@ -134,11 +138,12 @@ def cancel(
 
     \b
     Example:
-        readlabel runs cancel 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d \\
-            --service gpuhost:50051
+      readlabel runs cancel 1f0c6a0d \\
+        --service gpuhost:50051 --token-file token --tls-ca ca.pem
     """
     with client_of(service, token_file, tls_ca, tls_client_cert, insecure) as client:
-        print(f"{run} is {client.cancel(run).state}")
+        changed = client.cancel(find_run(client, run))
+        print(f"{changed.run_id} is {changed.state}")
 
 
 @app.command()
@@ -150,15 +155,18 @@ def resume(
     tls_client_cert: TlsClientCert = None,
     insecure: Insecure = False,
 ) -> None:
-    """Queue a run again that was cancelled or failed for the machine's fault; it goes on from its checkpoint.
+    """Queue a stopped run again, from its checkpoint.
+
+    That is for one that was cancelled, or failed for the machine's fault.
 
     \b
     Example:
-        readlabel runs resume 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d \\
-            --service gpuhost:50051
+      readlabel runs resume 1f0c6a0d \\
+        --service gpuhost:50051 --token-file token --tls-ca ca.pem
     """
     with client_of(service, token_file, tls_ca, tls_client_cert, insecure) as client:
-        print(f"{run} is {client.resume(run).state}")
+        changed = client.resume(find_run(client, run))
+        print(f"{changed.run_id} is {changed.state}")
 
 
 @app.command()
@@ -174,12 +182,13 @@ def delete(
 
     \b
     Example:
-        readlabel runs delete 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d \\
-            --service gpuhost:50051
+      readlabel runs delete 1f0c6a0d \\
+        --service gpuhost:50051 --token-file token --tls-ca ca.pem
     """
     with client_of(service, token_file, tls_ca, tls_client_cert, insecure) as client:
-        client.delete(run)
-        print(f"{run} is deleted")
+        run_id = find_run(client, run)
+        client.delete(run_id)
+        print(f"{run_id} is deleted")
 
 
 @app.command()
@@ -192,48 +201,19 @@ def download(
     tls_client_cert: TlsClientCert = None,
     insecure: Insecure = False,
 ) -> None:
-    """Fetch the artifacts of a run that has ended.
+    """Download the artifacts of a run that has ended.
 
     \b
     Example:
-        readlabel runs download 1f0c6a0d2f0e4a6c9b1d3e5f7a9b0c2d \\
-            --service gpuhost:50051 --out run
+      readlabel runs download 1f0c6a0d --out run \\
+        --service gpuhost:50051 --token-file token --tls-ca ca.pem
     """
     with client_of(service, token_file, tls_ca, tls_client_cert, insecure) as client:
-        found = client.get(run)
+        found = client.get(find_run(client, run))
         if not found.artifacts:
             raise InputError(f"{found.name} is {found.state} and has no artifacts")
         client.download_all(found, out)
         print(f"{len(found.artifacts)} files of {found.name} written to {out}")
-
-
-def _facts(run: TrainingRun) -> Iterable[tuple[str, str]]:
-    yield "run", run.run_id
-    yield "state", _state_words(run)
-    if run.failure is not None:
-        yield "failure", run.failure.message
-    yield "model", run.spec.point.library.model
-    yield "epoch", f"{run.last_epoch} of at most {run.spec.point.hyperparameters.epochs}"
-    yield "created", run.create_time
-    if run.end_time:
-        yield "ended", run.end_time
-    for key, value in sorted(run.tags.items()):
-        yield "tag", f"{key}={value}"
-    for name, value in run.spec.point.hyperparameters.model_dump().items():
-        yield name, str(value)
-    yield "seed", str(run.spec.point.options.seed)
-    for attempt in run.attempts:
-        resumed = f", went on after epoch {attempt.resumed_from_epoch}" if attempt.resumed_from_epoch else ""
-        span = f"{attempt.start_time} to {attempt.end_time or 'now'}"
-        yield f"attempt {attempt.number}", f"{attempt.device}, {attempt.threads} threads, {span}{resumed}"
-        for note in attempt.notes:
-            yield "", note
-    for artifact in run.artifacts:
-        yield "artifact", f"{artifact.name} ({artifact.blob.size_bytes:,} bytes)"
-
-
-def _state_words(run: TrainingRun) -> str:
-    return f"{run.state} ({run.failure.reason})" if run.failure is not None else run.state
 
 
 def _state(word: str) -> RunState:
@@ -252,8 +232,3 @@ def _tag(word: str) -> tuple[str, str]:
 def _print_json(runs: Iterable[TrainingRun]) -> None:
     for run in runs:
         print(json.dumps({"run_id": run.run_id, **run.model_dump(mode="json", exclude_none=True)}))
-
-
-def _console() -> Console:
-    # A pipe has no width; a table that is cut off there is of no use to what reads it.
-    return Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_FILES)

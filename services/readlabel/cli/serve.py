@@ -68,12 +68,12 @@ def main(
     Runs that have not ended when it stops checkpoint first and go on when it is started again with the same --data-dir.
 
     \b
-    Examples:
-        mkdir -m 700 ~/readlabel && readlabel serve --socket ~/readlabel/s.sock
-        (umask 077; openssl rand -hex 32 > token)
-        readlabel serve --token-file token --devices gpu:0,1
-        readlabel serve --listen 0.0.0.0:50051 --token-file token \\
-            --tls-cert cert.pem --tls-key key.pem
+    Examples: on a socket of your own; for users of this machine; for others:
+      mkdir -m 700 ~/readlabel && readlabel serve --socket ~/readlabel/s.sock
+      (umask 077; openssl rand -hex 32 > token)
+      readlabel serve --token-file token --devices gpu:0,1
+      readlabel serve --listen 0.0.0.0:50051 --token-file token \\
+        --tls-cert cert.pem --tls-key key.pem
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     if listen is not None and socket is not None:

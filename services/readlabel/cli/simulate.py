@@ -68,10 +68,12 @@ def main(
     rule. A training and a validation set of one seed are independent.
 
     \b
-    Example:
-      readlabel simulate --model-name 10x3p_sc_ont \\
-        --training-seq-orders assets/training_seq_orders.tsv \\
-        --num-reads 2000 --seed 1 --stream validation --out validation.parquet
+    Examples, on a table that `readlabel grid --example tables` writes:
+      readlabel simulate --training-seq-orders tables/training_seq_orders.tsv \\
+        --model-name 10x3p_sc_ont --num-reads 2000 --out train.parquet
+      readlabel simulate --training-seq-orders tables/training_seq_orders.tsv \\
+        --model-name 10x3p_sc_ont --num-reads 500 --stream validation \\
+        --out validation.parquet
     """
     chosen = library_of(library, training_seq_orders, model_name)
     parameters = _parameters(

@@ -23,6 +23,7 @@ from readlabel.messages import (
     Problem,
     TrainingOptions,
 )
+from readlabel.tables import read_value
 
 TERMINATED = 143
 M = TypeVar("M", bound=BaseModel)
@@ -32,12 +33,15 @@ def main(
     train: Annotated[Path, typer.Option(help="Labelled reads to train on (Parquet).")],
     validation: Annotated[Path, typer.Option(help="Independent labelled reads to judge the model on (Parquet).")],
     out: Annotated[Path, typer.Option(help="Folder to make; it appears whole when the run has an outcome.")],
-    point: Annotated[Path | None, typer.Option(help="The combination (JSON): see readlabel grid --messages.")] = None,
+    point: Annotated[
+        Path | None, typer.Option(help="The combination (JSON), as readlabel grid --messages writes it.")
+    ] = None,
     library: Annotated[Path | None, typer.Option(help="Without --point: the library (JSON).")] = None,
     training_seq_orders: Annotated[Path | None, typer.Option(help="Or a table with one library a row (TSV).")] = None,
     model_name: Annotated[str | None, typer.Option(help="Which row of that table.")] = None,
     parameter: Annotated[
-        list[str] | None, typer.Option("--parameter", "-p", help="NAME=VALUE of a hyperparameter; may be repeated.")
+        list[str] | None,
+        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="One value of a hyperparameter; may be repeated."),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**31 - 1, help="Without --point: the seed. (Default: 1.)")
@@ -47,7 +51,9 @@ def main(
     tls_ca: TlsCa = None,
     tls_client_cert: TlsClientCert = None,
     insecure: Insecure = False,
-    tag: Annotated[list[str] | None, typer.Option(help="KEY=VALUE for the run's record; may be repeated.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="For the run's record; may be repeated.")
+    ] = None,
     priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher ones leave the service's queue first.")] = 0,
     devices: Annotated[str, typer.Option(help="Private service: auto, cpu, gpu:0, or gpu:0+1 (both).")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="Private service: CPU threads; 0 is all there are.")] = 0,
@@ -67,15 +73,15 @@ def main(
     trying again can help, 143 on SIGTERM.
 
     \b
-    Examples:
-        readlabel train --point point.json \\
-            --train train.parquet --validation validation.parquet --out run
-        readlabel train --model-name 10x3p_sc_ont -p conv_filters=64 -p epochs=3 \\
-            --training-seq-orders assets/training_seq_orders.tsv \\
-            --train train.parquet --validation validation.parquet --out run
-        readlabel train --point point.json \\
-            --train train.parquet --validation validation.parquet --out run \\
-            --service gpuhost:50051 --token-file token --tls-ca ca.pem
+    Examples, with the files that the examples of grid and simulate make:
+      readlabel train --point points/10x3p_sc_ont_0.json \\
+        --train train.parquet --validation validation.parquet --out run
+      readlabel train --training-seq-orders tables/training_seq_orders.tsv \\
+        --model-name 10x3p_sc_ont -p conv_filters=64 -p epochs=3 \\
+        --train train.parquet --validation validation.parquet --out run2
+      readlabel train --point points/10x3p_sc_ont_1.json \\
+        --train train.parquet --validation validation.parquet --out run3 \\
+        --service gpuhost:50051 --token-file token --tls-ca ca.pem
     """
     signal.signal(signal.SIGTERM, _terminate)
     request = TrainRequest(
@@ -126,15 +132,16 @@ def _point(path: Path | None, library: _LibraryOptions, parameters: list[str], s
         )
     if not parameters:
         return given
-    values = given.hyperparameters.model_dump() | dict(_pair(word, "-p") for word in parameters)
-    unknown = sorted(set(values) - set(Hyperparameters.model_fields))
-    if unknown:
-        known = ", ".join(Hyperparameters.model_fields)
-        raise InputError([Problem(f"-p {name}", f"is no hyperparameter; there are {known}") for name in unknown])
-    try:
-        return given.model_copy(update={"hyperparameters": Hyperparameters.model_validate(values)})
-    except ValidationError as error:
-        raise InputError(_problems("-p ", error)) from error
+    problems: list[Problem] = []
+    values = given.hyperparameters.model_dump()
+    for name, text in (_pair(word, "-p") for word in parameters):
+        try:
+            values[name] = read_value(name, text)
+        except InputError as error:
+            problems += [Problem(f"-p {problem.where}", problem.message) for problem in error.problems]
+    if problems:
+        raise InputError(problems)
+    return given.model_copy(update={"hyperparameters": Hyperparameters.model_validate(values)})
 
 
 def _read(path: Path, kind: type[M]) -> M:

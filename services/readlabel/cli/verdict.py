@@ -17,12 +17,11 @@ def main(
 ) -> None:
     """Fail when any combination of a grid did.
 
-    Exits 0 when every combination has a model. Otherwise it exits 1 and
-    names, in one line, those that have none.
+    Exits 0 when every combination has a model. Otherwise it exits 1 and names, in one line, those that have none.
 
     \b
-    Example:
-      readlabel verdict --leaderboard results/report/leaderboard.tsv
+    Example, after the example of report:
+      readlabel verdict --leaderboard comparison/leaderboard.tsv
     """
     outcomes = read_outcomes(leaderboard)
     bad = [outcome for outcome in outcomes if outcome.state != SUCCEEDED]

@@ -74,10 +74,11 @@ class Endpoint:
     def tls(self) -> bool:
         """Whether calls are encrypted."""
         told = self.tls_ca is not None or self.tls_client_cert is not None
-        return told or not (self.insecure or self.address.startswith("unix:") or self._loopback)
+        return told or not (self.insecure or self.address.startswith("unix:") or self.loopback)
 
     @property
-    def _loopback(self) -> bool:
+    def loopback(self) -> bool:
+        """Whether the address is this machine's own."""
         host = self.address.rpartition(":")[0].strip("[]")
         try:
             return ipaddress.ip_address(host).is_loopback
@@ -142,8 +143,7 @@ def explain(call: grpc.RpcError, endpoint: Endpoint) -> ReadlabelError:
         )
     if code is grpc.StatusCode.UNAVAILABLE and status.reason != "SHUTTING_DOWN":
         return ServiceUnavailableError(
-            f"no training service answers; tried {endpoint.tried()}: {status.message or 'no connection'}"
-            + _hint(status.message, endpoint)
+            f"no training service answers; tried {endpoint.tried()}. {_obstacle(status.message, endpoint)}"
         )
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return ServiceUnavailableError(f"the training service did not answer in time; tried {endpoint.tried()}")
@@ -162,16 +162,23 @@ def explain(call: grpc.RpcError, endpoint: Endpoint) -> ReadlabelError:
     )
 
 
-def _hint(message: str, endpoint: Endpoint) -> str:
-    """What to do about a connection that did not come about, as far as gRPC's words tell it."""
+def _obstacle(message: str, endpoint: Endpoint) -> str:
+    """What stands in the way of a connection and what to do about it, as far as gRPC's words tell it; else these."""
     if "WRONG_VERSION_NUMBER" in message:
-        return ". The service speaks no TLS: leave --tls-ca out, or start it with --tls-cert and --tls-key"
+        without = "leave --tls-ca out" if endpoint.loopback else "give --insecure and no --tls-ca"
+        return f"It speaks no TLS: {without}, or start it with --tls-cert and --tls-key"
+    if "CERTIFICATE_VERIFY_FAILED" in message and endpoint.tls_ca is None:
+        return "No CA that this system trusts signed its certificate, or it has expired: give the CA with --tls-ca"
     if "CERTIFICATE_VERIFY_FAILED" in message:
-        return ". Its certificate has expired, or another CA signed it: --tls-ca names the CA to trust"
+        return f"Its certificate has expired, or another CA than {endpoint.tls_ca} signed it: give that with --tls-ca"
     if "is not in peer certificate" in message:
-        return ". Call it by a name that its certificate holds"
+        return "Its certificate is for another name: call it by one that the certificate holds"
     if "Socket closed" in message and endpoint.tls:
-        return ". It may demand a certificate of its callers: --tls-client-cert"
+        return "It closed the connection: it may demand a certificate of its callers (--tls-client-cert)"
     if "Socket closed" in message:
-        return ". It may speak TLS: --tls-ca"
-    return ""
+        return "It closed the connection: does it speak TLS? Then give --tls-ca, and no --insecure"
+    if "Connection refused" in message:
+        return "Nothing listens there: is it running, and is the port right?"
+    if "DNS resolution failed" in message:
+        return "No host of this name is known"
+    return message or "There is no connection"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from readlabel.artifacts.atomic import raise_output_error
+from readlabel.artifacts.atomic import raise_output_error, require_writable
 from readlabel.artifacts.names import ARTIFACTS, RUN
 from readlabel.messages import OutputError, RunRecord
 
@@ -28,11 +27,9 @@ def check_folder(out: Path, run_id: str) -> None:
         raise OutputError(f"{out}: is there already and is no plain folder; move it away or give another name")
     try:
         held = sorted(path.name for path in out.iterdir()) if out.exists() else []
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent):
-            pass
     except OSError as error:
         raise_output_error(out, error)
+    require_writable(out.parent)
     strangers = [name for name in held if name not in _NAMES]
     if strangers:
         more = f" and {len(strangers) - 1} more" if len(strangers) > 1 else ""

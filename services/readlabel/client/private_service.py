@@ -20,7 +20,7 @@ from types import TracebackType
 
 from readlabel.artifacts.atomic import no_space_left
 from readlabel.client.connection import Endpoint
-from readlabel.messages import InputError, OutputError, ServiceUnavailableError
+from readlabel.messages import InputError, OutputError, ReadlabelError, ServiceUnavailableError, TrainingFailedError
 
 COMMAND = (sys.executable, "-P", "-m", "readlabel.cli", "serve")
 _SOCKET = "s.sock"
@@ -100,7 +100,13 @@ class PrivateService:
             self._process.wait(within)
         return self._process.returncode is not None
 
-    def why(self) -> str:
+    def failure(self) -> ReadlabelError:
+        """Why it ended before its time."""
+        if self._process is not None and self._process.returncode == OutputError.exit_code:
+            return OutputError(f"{_NO_ROOM}: {_short_temporary_folder()}: no space left on the device")
+        return TrainingFailedError(f"the private training service ended early:\n{self._why()}")
+
+    def _why(self) -> str:
         """The last of what it wrote to its log."""
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
@@ -129,7 +135,7 @@ class PrivateService:
             if " serves " in line:
                 return Endpoint(f"unix:{socket}")
         status = self._process.wait()
-        why = self.why().removeprefix("error: ")
+        why = self._why().removeprefix("error: ")
         if status == InputError.exit_code:
             raise InputError(why)
         if status == OutputError.exit_code:

@@ -36,10 +36,9 @@ class Progress(Protocol):
 def epoch_line(metrics: EpochMetrics) -> str:
     """One line that says how an epoch went."""
     line = f"epoch {metrics.epoch}/{metrics.epochs}  loss {metrics.loss:.4g}  accuracy {metrics.accuracy:.4f}"
-    if metrics.internal_validation_loss is not None:
-        line += f"  val loss {metrics.internal_validation_loss:.4g}"
-    if metrics.internal_validation_accuracy is not None:
-        line += f"  val accuracy {metrics.internal_validation_accuracy:.4f}"
+    if metrics.internal_validation_loss is not None and metrics.internal_validation_accuracy is not None:
+        line += f"  internal validation: loss {metrics.internal_validation_loss:.4g}"
+        line += f"  accuracy {metrics.internal_validation_accuracy:.4f}"
     return f"{line}  rate {metrics.learning_rate:.3g}  {metrics.bases_per_second:,.0f} bases/s  {metrics.seconds:.1f} s"
 
 

@@ -106,7 +106,7 @@ def train_over_service(
         except (ServiceUnavailableError, _LostSightError) as error:
             if not service.ended(within=_LAST_MOMENTS_SECONDS):
                 raise
-            raise TrainingFailedError(f"the private training service ended early:\n{service.why()}") from error
+            raise service.failure() from error
         return run
 
 

@@ -27,7 +27,7 @@ from readlabel.messages.events import (
     StopOrder,
     TrainOrder,
 )
-from readlabel.messages.hyperparameters import OPTIONAL_ROWS, Hyperparameters
+from readlabel.messages.hyperparameters import OPTIONAL_ROWS, Hyperparameters, as_written
 from readlabel.messages.library import CDNA, Library, Segment
 from readlabel.messages.metrics import LabelScore, Metrics, Scores
 from readlabel.messages.run import (
@@ -95,4 +95,5 @@ __all__ = [
     "TrainOrder",
     "TrainingFailedError",
     "TrainingOptions",
+    "as_written",
 ]

@@ -6,6 +6,7 @@ Source of names and meanings: tranquillyzer's "Model Training Intuitions" page; 
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import Field
@@ -62,3 +63,13 @@ class Hyperparameters(Message):
         False,
         description="Whether the CRF learns scores for a read's first and last label. tranquillyzer cannot load these.",
     )
+
+
+def as_written(value: bool | int | float | str) -> str:
+    """A hyperparameter's value as a parameter table writes it: TRUE and FALSE, and 0.0001 rather than 1e-4.
+
+    tranquillyzer takes a number with an exponent for a word.
+    """
+    if isinstance(value, bool):
+        return str(value).upper()
+    return format(Decimal(repr(value)), "f").removesuffix(".0") if isinstance(value, float) else str(value)

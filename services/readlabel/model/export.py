@@ -16,13 +16,12 @@ import pickle
 import warnings
 from pathlib import Path
 
-import numpy as np
 from pydantic import ValidationError
 from sklearn.preprocessing import LabelBinarizer
 
 from readlabel.artifacts import names
 from readlabel.artifacts.atomic import atomic_path, write_text
-from readlabel.messages import OPTIONAL_ROWS, Hyperparameters, InputError, Problem, TrainingOptions
+from readlabel.messages import OPTIONAL_ROWS, Hyperparameters, InputError, Problem, TrainingOptions, as_written
 from readlabel.model import weight_file
 from readlabel.model.keras_twin import keras_twin
 from readlabel.model.network import Network
@@ -89,15 +88,8 @@ def table_rows(hyperparameters: Hyperparameters) -> dict[str, str]:
         value = getattr(hyperparameters, name)
         if name in OPTIONAL_ROWS and value == getattr(defaults, name):
             continue
-        rows[name] = _text(value + 1 if name == "vocab_size" else value)
+        rows[name] = as_written(value + 1 if name == "vocab_size" else value)
     return rows
-
-
-def _text(value: bool | int | float | str) -> str:
-    """A table's way to write a value. Never with an exponent: tranquillyzer takes ``1e-4`` for a word."""
-    if isinstance(value, bool):
-        return str(value).upper()
-    return np.format_float_positional(value, trim="-") if isinstance(value, float) else str(value)
 
 
 def _hyperparameters(path: Path) -> Hyperparameters:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import errno
+import socket
 import sqlite3
+
+from readlabel.messages import Failure
+from readlabel.server.config import ServerConfig
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
@@ -15,3 +19,16 @@ def disk_is_full(error: BaseException) -> bool:
         code = getattr(error, "sqlite_errorcode", 0)
         return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
     return isinstance(error, OSError) and error.errno in NO_SPACE
+
+
+def full_disk(config: ServerConfig) -> Failure:
+    """What a run that met a full disk ends with: folders that a person knows, not those that a worker writes to."""
+    if config.private:
+        places = [f"{config.data_dir.parent.parent} (TMPDIR)"]
+        places += [str(config.checkpoint_dir)] if config.checkpoint_dir else []
+        how = "free some there, or set TMPDIR to another folder, and give the same command again"
+    else:
+        places = [str(folder) for folder in (config.data_dir, config.checkpoint_dir) if folder is not None]
+        places[0] = f"the service's host, {socket.gethostname()}: {places[0]}"
+        how = "free some there, and give the same command again; the run goes on from its last checkpoint"
+    return Failure(reason="DISK_FULL", message=f"no space left on {' or '.join(places)}; {how}")

@@ -144,7 +144,9 @@ def _as_ours(error: Exception) -> ReadlabelError:
     if isinstance(error, ReadlabelError):
         return error
     if disk_is_full(error):
-        return RpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, "DISK_FULL", "the service's disk is full")
+        return RpcError(
+            grpc.StatusCode.RESOURCE_EXHAUSTED, "DISK_FULL", "the service's disk is full; make room in its data folder"
+        )
     number = secrets.token_hex(4)
     log.error("internal error %s", number, exc_info=error)
     return RpcError(

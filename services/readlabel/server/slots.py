@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from readlabel.messages import (
     Failure,
     FinishedEvent,
     NoteEvent,
+    OutputError,
     RunRecord,
     StartedEvent,
     StopOrder,
@@ -30,7 +32,7 @@ from readlabel.server.blob_store import BlobStore
 from readlabel.server.config import ServerConfig
 from readlabel.server.desk import RunDesk
 from readlabel.server.devices import TOGETHER, Slot
-from readlabel.server.disk import disk_is_full
+from readlabel.server.disk import disk_is_full, full_disk
 from readlabel.server.leases import SlotLease
 from readlabel.server.run_store import StoredRun
 from readlabel.server.worker import Worker, WorkerLostError
@@ -113,13 +115,15 @@ class SlotRunner:
         """End a run for a fault of the service; a disk that is full keeps that from being written, so until it is."""
         failure = Failure(reason="INTERNAL", message=f"the service failed: {type(error).__name__}")
         if disk_is_full(error):
-            failure = Failure(reason="DISK_FULL", message="the service's disk is full; make room, create the run again")
+            failure = full_disk(self._config)
         while not self._desk.stopping:  # a run that is left RUNNING is queued again at the next start
             try:
                 self._desk.finish(run_id, "FAILED", failure)
                 return
             except Exception:
                 log.exception("%s cannot be told; it is tried again in %d s", failure.reason, _AFTER_FAULT_SECONDS)
+                if self._config.private:  # its client waits for this run alone and learns it from the exit status
+                    os._exit(OutputError.exit_code)
                 await asyncio.sleep(_AFTER_FAULT_SECONDS)
 
     async def _train(self, stored: StoredRun, device: str) -> None:
@@ -179,8 +183,11 @@ class SlotRunner:
         if outcome.failure is not None and outcome.failure.reason == "DEVICE":
             self._desk.lost(run_id, outcome.failure, artifacts)
             return
+        failure = outcome.failure
+        if failure is not None and failure.reason == "DISK_FULL":
+            failure = full_disk(self._config)
         record = next((self._read_record(artifact) for artifact in artifacts if artifact.name == RUN), None)
-        self._desk.finish(run_id, outcome.state, outcome.failure, artifacts, record)
+        self._desk.finish(run_id, outcome.state, failure, artifacts, record)
 
     async def _harvest(self, run_id: str, names: tuple[str, ...], worker_log: Path | None) -> list[Artifact]:
         """Move files of the run's folder into the blob store; a name that is no plain file there is left out."""

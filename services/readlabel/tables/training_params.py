@@ -6,13 +6,14 @@ every asked-for model is checked before anything is returned, and all problems c
 
 from __future__ import annotations
 
+import difflib
 import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from readlabel.messages import OPTIONAL_ROWS, Hyperparameters, InputError, Problem
+from readlabel.messages import OPTIONAL_ROWS, Hyperparameters, InputError, Problem, as_written
 from readlabel.tables._cells import Row, read_rows, split_list
 from readlabel.tables._values import allowed, has_decimal_comma, parse
 
@@ -63,9 +64,8 @@ def read_training_params(path: Path, models: Sequence[str] | None = None) -> lis
     for row in rows:
         name, where = row.cells[0], f"{path}, line {row.line}"
         if name not in Hyperparameters.model_fields:
-            known_rows = "" if unknown else f"; they are {', '.join(Hyperparameters.model_fields)}"
+            problems.append(Problem(where, f"row {_no_hyperparameter(name, list_them=not unknown)}"))
             unknown = True
-            problems.append(Problem(where, f"row {name!r} is no hyperparameter{known_rows}"))
             continue
         if name in seen:
             problems.append(Problem(where, f"row {name!r} stands on line {seen[name]} already; keep one"))
@@ -82,13 +82,32 @@ def read_training_params(path: Path, models: Sequence[str] | None = None) -> lis
                 values, found = _cell(f"{where}, row {name}, column {model}", name, cell)
                 problems.extend(found)
                 cells[model][name] = values
+    usual = Hyperparameters().model_dump()
     missing = [name for name in Hyperparameters.model_fields if name not in seen and name not in OPTIONAL_ROWS]
     problems += [
-        Problem(str(path), f"row {name!r} is missing; {allowed(name)} (usual: {_usual(name)})") for name in missing
+        Problem(str(path), f"row {name!r} is missing; {allowed(name)} (usual: {as_written(usual[name])})")
+        for name in missing
     ]
     if problems:
         raise InputError(problems)
     return [ParameterGrid(model, tuple((name, cells[model][name]) for name in seen)) for model in asked]
+
+
+def read_value(name: str, text: str) -> Value:
+    """The one value that a person gives a hyperparameter outside of a table, by the table's rules.
+
+    Raises:
+        InputError: there is no such hyperparameter, it does not allow the value, or several are given.
+    """
+    where = f"{name}={text}"
+    if name not in Hyperparameters.model_fields:
+        raise InputError([Problem(where, _no_hyperparameter(name, list_them=True))])
+    values, problems = _cell(where, name, text)
+    if "," in text and not has_decimal_comma(name, text):
+        problems = [Problem(where, "one value here; lists are for the table that `readlabel grid` expands")]
+    if problems:
+        raise InputError(problems)
+    return values[0]
 
 
 def model_columns(path: Path) -> list[str]:
@@ -142,6 +161,8 @@ def _cell(where: str, name: str, cell: str) -> tuple[tuple[Value, ...], list[Pro
     return tuple(values), problems
 
 
-def _usual(name: str) -> str:
-    default = Hyperparameters.model_fields[name].default
-    return str(default).upper() if isinstance(default, bool) else str(default)
+def _no_hyperparameter(name: str, list_them: bool) -> str:
+    near = difflib.get_close_matches(name, Hyperparameters.model_fields, n=1)
+    guess = f"; did you mean {near[0]}?" if near else ""
+    known = f"{' They' if near else '; they'} are {', '.join(Hyperparameters.model_fields)}" if list_them else ""
+    return f"{name!r} is no hyperparameter{guess}{known}"

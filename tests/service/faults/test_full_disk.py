@@ -1,11 +1,15 @@
-"""A disk that fills up under the service: what is asked is refused or FAILED, nothing is torn, and it goes on after.
+"""A disk that fills up under the service, or under a command's results.
+
+What is asked is refused or FAILED, nothing is torn, results are whole or not there, and it goes on after.
 
 The disks are small file systems in memory, so these tests need to be allowed to mount; see the Makefile's target.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,6 +113,10 @@ def test_a_disk_that_fills_up_during_a_training_fails_it_and_it_goes_on_to_the_s
         failed = client.get(name)
         assert failed.failure is not None
         assert (failed.state, failed.failure.reason) == ("FAILED", "DISK_FULL"), failed.failure
+        place = f"the service's host, {socket.gethostname()}: {disk / 'data'}"
+        assert failed.failure.message.startswith(
+            f"no space left on {place}; free some there, and give the same command"
+        )
         assert not list(disk.rglob("*.partial"))
         client.create(run.spec)
         list(client.watch(name))
@@ -141,6 +149,73 @@ def test_a_service_with_a_full_disk_refuses_new_runs_and_answers_all_else(
         list(client.watch(fresh))
         assert client.get(fresh).state == "SUCCEEDED"
     assert service.terminate() == 0
+
+
+def test_a_private_service_whose_disk_is_full_ends_and_its_client_says_where(
+    processes: Any, small_disk: Callable[[int], Path], point_file: Callable[..., Path], real_reads: tuple[Path, Path]
+) -> None:
+    disk = small_disk(16 * MIB)
+    reads = ["--train", real_reads[0], "--validation", real_reads[1]]
+    given = ["train", "--point", point_file(epochs=10_000), *reads, "--out", processes.folder / "run"]
+    process = processes.start(*given, env={**processes.environment, "TMPDIR": str(disk)})
+    for line in process.stdout:
+        if line.startswith("epoch 2/"):
+            break
+    fill(disk, leave=0)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode in (73, 75), "its run store may have had room to tell it, or not"
+    assert "no space left on" in stderr
+    assert str(disk) in stderr
+    assert "TMPDIR" in stderr
+    processes.wait_for_none()
+    assert [path.name for path in disk.iterdir()] == ["filler"]
+
+
+def test_a_grids_messages_are_all_there_or_none(
+    processes: Any, small_disk: Callable[[int], Path], tmp_path: Path
+) -> None:
+    disk = small_disk(MIB)
+    assert processes.run("grid", "--example", tmp_path).returncode == 0
+    tables = ["--training-params", tmp_path / "training_params.tsv"]
+    tables += ["--training-seq-orders", tmp_path / "training_seq_orders.tsv", "--out", tmp_path / "grid.json"]
+    filler = fill(disk, leave=2 * 4096)  # room for two of the four messages
+    ended = processes.run("grid", *tables, "--messages", disk / "points")
+    assert ended.returncode == 73
+    assert "no space left on the device; free some" in ended.stderr
+    assert str(disk / "points") in ended.stderr
+    assert [path.name for path in disk.iterdir()] == ["filler"]
+    assert not (tmp_path / "grid.json").exists()
+    filler.unlink()
+    assert processes.run("grid", *tables, "--messages", disk / "points").returncode == 0
+    assert len(list((disk / "points").iterdir())) == 4
+
+
+def test_an_installation_is_whole_or_leaves_the_models_folder_as_it_was(
+    processes: Any,
+    small_disk: Callable[[int], Path],
+    point_file: Callable[..., Path],
+    real_reads: tuple[Path, Path],
+    tmp_path: Path,
+) -> None:
+    run = tmp_path / "run"
+    reads = ["--train", real_reads[0], "--validation", real_reads[1]]
+    assert processes.run("train", "--point", point_file(epochs=1), *reads, "--out", run).returncode == 0
+    assert json.loads((run / "run.json").read_text())["state"] == "SUCCEEDED"
+    disk = small_disk(MIB)
+    models = disk / "models"
+    models.mkdir()
+    table = "other\tcDNA\tNN\t\t\tfwd\n"
+    (models / "seq_orders.tsv").write_text(table)
+    filler = fill(disk, leave=2 * 4096)  # the table and little more
+    ended = processes.run("export", "--run", run, "--install", models)
+    assert ended.returncode == 73
+    assert "no space left on the device; free some" in ended.stderr
+    assert [path.name for path in models.iterdir()] == ["seq_orders.tsv"]
+    assert (models / "seq_orders.tsv").read_text() == table
+    filler.unlink()
+    assert processes.run("export", "--run", run, "--install", models).returncode == 0
+    assert (models / "mini_w_CRF.h5").is_file()
+    assert (models / "seq_orders.tsv").read_text().startswith(table + "mini\t")
 
 
 def make_other(spec: Any, seed: int) -> Any:
