@@ -133,6 +133,15 @@ class BlockSimulator:
         return names
 
 
+def templates_a_block(library: Library, parameters: SimulationParameters) -> int:
+    """Molecules of a block: as many as make bases that a processor's caches hold.
+
+    Raises:
+        InputError: error rates are given for a segment the library lacks.
+    """
+    return _templates_a_block(make_layout(library, parameters), parameters)
+
+
 def _templates_a_block(layout: Layout, parameters: SimulationParameters) -> int:
     """As many molecules as make a block of bases that a processor's caches hold."""
     mean = {
