@@ -20,7 +20,7 @@ _MAGIC = b"PAR1"
 _TAIL = 8
 """Bytes after the footer: its length (4, little-endian) and the magic word."""
 _FILE_NUM_ROWS, _FILE_ROW_GROUPS = 3, 4
-_GROUP_COLUMNS, _GROUP_NUM_ROWS, _GROUP_OFFSET, _GROUP_ORDINAL = 1, 3, 5, 7
+_GROUP_COLUMNS, _GROUP_NUM_ROWS, _GROUP_OFFSET = 1, 3, 5
 _CHUNK_OFFSET, _CHUNK_METADATA = 2, 3
 _PAGE_OFFSETS = (9, 10, 11)
 """Where a column's data pages, index page and dictionary page begin."""
@@ -72,8 +72,7 @@ def open_row_groups(path: Path) -> Iterator[RowGroupWriter]:
 
 
 def _move(group: Struct, by: int) -> None:
-    """Change the positions that a row group names. Its number, which is optional and 16 bits wide, goes."""
-    group.pop(_GROUP_ORDINAL, None)
+    """Change the positions that a row group names."""
     places = [(group, _GROUP_OFFSET)]
     for chunk in group[_GROUP_COLUMNS][1][1]:
         metadata = chunk[_CHUNK_METADATA][1]
