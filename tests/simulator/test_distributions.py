@@ -227,6 +227,12 @@ def test_indels_grow_with_the_homopolymer_when_asked(draw: Draw, make_library: A
     assert abs(lost.mean() - expected) < 5 * np.sqrt(expected / 40_000)
 
 
+def test_a_homopolymer_ends_with_its_read(draw: Draw, make_library: Any) -> None:
+    errors = {**VALID, **ONLY, "deletion_rate": 0.02, "homopolymer_indel": 1.0}
+    lost = 4 - draw(20_000, make_library("5p=AAAA"), **errors).lengths
+    assert_rate(lost.sum(), 20_000 * 4, 0.02 * 4)
+
+
 def test_flanks_and_tails_are_uniform_below_50(draw: Draw, no_errors: dict[str, object]) -> None:
     reads = draw(20_000, **VALID, **no_errors)
     assert_uniform(flanks(reads), 0, 49)
