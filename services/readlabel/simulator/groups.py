@@ -6,19 +6,17 @@ what a part holds does not depend on who makes it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from readlabel.messages import Library
 from readlabel.reads.fasta import Sequences
-from readlabel.reads.labelled import concatenate
+from readlabel.reads.labelled import LabelledReads
 from readlabel.reads.parquet import ReadsEncoder
 from readlabel.reads.pickles import PairPart, encode_pair
-from readlabel.simulator.block import BlockSimulator, templates_a_block
+from readlabel.simulator.block import BlockSimulator, cut
 from readlabel.simulator.parameters import SimulationProvenance
 from readlabel.simulator.simulate import blocks
-
-_GROUP_BLOCKS = 8
-"""Blocks of a group: about as many bases as a row group has."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +47,8 @@ class Task:
         Raises:
             InputError: error rates are given for a segment the library lacks.
         """
-        blocks = -(-self.provenance.num_reads // templates_a_block(self.library, self.provenance.parameters))
-        return -(-blocks // _GROUP_BLOCKS)
+        pieces = cut(self.library, self.provenance.parameters)
+        return -(-self.provenance.num_reads // (pieces.templates * pieces.blocks))
 
 
 @dataclass(frozen=True)
@@ -60,12 +58,12 @@ class Group:
     Attributes:
         reads: how many there are in it.
         parts: of the Parquet file.
-        pair: of tranquillyzer's pair, if wanted.
+        pairs: parts of tranquillyzer's pair, if wanted.
     """
 
     reads: int
     parts: tuple[bytes, ...]
-    pair: PairPart | None
+    pairs: tuple[PairPart, ...]
 
 
 class GroupEncoder:
@@ -73,19 +71,23 @@ class GroupEncoder:
 
     def __init__(self, task: Task) -> None:
         self._task = task
+        self._cut = cut(task.library, task.provenance.parameters)
         given = task.provenance
         self._simulator = BlockSimulator(task.library, given.parameters, given.seed, given.stream, task.transcripts)
         self._encoder = ReadsEncoder(task.library, given)
 
     def group(self, index: int) -> Group:
         """The group of a number."""
-        first = index * _GROUP_BLOCKS
-        last = -(-self._task.provenance.num_reads // self._simulator.templates)
-        indices = range(first, min(first + _GROUP_BLOCKS, last))
-        batches = list(blocks(self._simulator, self._task.provenance.num_reads * self._task.strands, indices))
-        parts = list(self._encoder.parts(batches))
-        return Group(
-            reads=sum(reads for reads, _ in parts),
-            parts=tuple(part for _, part in parts),
-            pair=encode_pair(concatenate(batches)) if self._task.pickles else None,
-        )
+        first = index * self._cut.blocks
+        last = -(-self._task.provenance.num_reads // self._cut.templates)
+        indices = range(first, min(first + self._cut.blocks, last))
+        pairs: list[PairPart] = []
+
+        def watched() -> Iterator[LabelledReads]:
+            for batch in blocks(self._simulator, self._task.provenance.num_reads * self._task.strands, indices):
+                if self._task.pickles:
+                    pairs.append(encode_pair(batch))
+                yield batch
+
+        parts = list(self._encoder.parts(watched()))
+        return Group(sum(reads for reads, _ in parts), tuple(part for _, part in parts), tuple(pairs))

@@ -80,8 +80,9 @@ def write_simulated(
         for group in groups:
             for part in group.parts:
                 file.append(part)
-            if append_pair is not None and group.pair is not None:
-                append_pair(group.pair)
+            if append_pair is not None:
+                for pair in group.pairs:
+                    append_pair(pair)
             written += group.reads
             if progress is not None:
                 progress(group.reads // task.strands)
