@@ -3,8 +3,8 @@
 Writes build/bench/simulator.json: for each figure {baseline, value, ratio, unit, spread}, run in turn with ours on the
 same machine; value and baseline are medians, spread is (largest - smallest) / median of ours. The baseline is
 `benchmarks/plain_simulator.py`, which makes 2,000 molecules, since its speed does not depend on how many; its memory at
-ours is extrapolated from 1,000 and 2,000. The baseline of `whole_N_threads_bases_per_s`, bases a second of a clock on
-the wall, is our own command with one process.
+ours is extrapolated from 1,000 and 2,000. `whole_N_threads_bases_per_s` is bases a second by the clock, against our own
+command with one process: of either the fastest, since what else a machine does can only slow them down.
 
     python benchmarks/simulator.py [--repeats 5] [--num-reads 200000] [--scaling-reads 1000000] [--many 0]
 
@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -112,8 +113,11 @@ def scaling(folder: Path, num_reads: int, repeats: int) -> dict[str, object]:
             print(f"{threads} processes: {times[-1]:.2f} s", file=sys.stderr)
     bases = bases_in(out)
     speeds = {threads: [bases / one for one in times] for threads, times in taken.items()}
-    one = statistics.median(speeds.pop(1))
-    return {f"whole_{n}_threads_bases_per_s": figure(values, one, "bases/s", 0) for n, values in speeds.items()}
+    one = max(speeds.pop(1))
+    return {
+        f"whole_{threads}_threads_bases_per_s": figure(values, one, "bases/s", 0, best=max)
+        for threads, values in speeds.items()
+    }
 
 
 def baseline(folder: Path, num_reads: int) -> tuple[float, float, float]:
@@ -123,8 +127,14 @@ def baseline(folder: Path, num_reads: int) -> tuple[float, float, float]:
     return found["bases"] / found["steady_cpu_s"], found["bases"] / cpu, peak
 
 
-def figure(values: list[float], base: float, unit: str, digits: int) -> dict[str, object]:
-    value = statistics.median(values)
+def figure(
+    values: list[float],
+    base: float,
+    unit: str,
+    digits: int,
+    best: Callable[[list[float]], float] = statistics.median,
+) -> dict[str, object]:
+    value = best(values)
     return {
         "baseline": round(base, digits),
         "value": round(value, digits),

@@ -185,12 +185,10 @@ def test_cdna_errors_come_at_the_general_rates(draw: Draw, make_library: Any) ->
     assert_rate(differ.sum(), differ.size, 1 - (0.95**2 + 0.05**2 / 3))
 
 
-def test_both_strands_meet_errors_of_their_own(draw: Draw) -> None:
+@pytest.mark.parametrize(("name", "length"), [("CBC", 16), ("UMI", 12)])
+def test_both_strands_meet_errors_of_their_own(draw: Draw, name: str, length: int) -> None:
     reads = draw(10_000, invalid_fraction=0, **{**ONLY, "mismatch_rate": 0.05})
-    rows = segments_named(reads, "CBC")
-    read = np.searchsorted(reads.segments.offsets, rows, "right") - 1
-    place = reads.offsets[read] + reads.segments.start[rows]
-    bases = reads.tokens[place[:, None] + np.arange(16)]
+    bases = bases_of(reads, name, length)
     differ = bases[::2] != 5 - bases[1::2, ::-1]
     # Two independent draws differ unless both are right, or both wrong in the same way.
     assert_rate(differ.sum(), differ.size, 1 - (0.95**2 + 0.05**2 / 3))

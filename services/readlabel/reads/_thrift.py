@@ -14,7 +14,7 @@ _STOP = 0
 
 Struct = dict[int, tuple[int, Any]]
 """Field number to (type, value). A value is an int (integers), bool, bytes (binaries and doubles), Struct, or, for a
-list, (type of its elements, elements)."""
+list, (type of its elements, elements). Inside a struct that is written, another may stand as its bytes."""
 
 
 def read_struct(data: bytes) -> Struct:
@@ -97,7 +97,7 @@ def _write_value(out: bytearray, kind: int, value: Any) -> None:
         _write_varint(out, len(value))
         out += value
     elif kind == STRUCT:
-        _write_struct(out, value)
+        out += value if isinstance(value, bytes) else write_struct(value)
     elif kind == LIST:
         element, items = value
         out.append(min(len(items), 15) << 4 | element)

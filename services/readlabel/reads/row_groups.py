@@ -34,7 +34,7 @@ class RowGroupWriter:
         self._file.write(_MAGIC)
         self._position = len(_MAGIC)
         self._rows = 0
-        self._groups: list[Struct] = []
+        self._groups: list[bytes] = []
         self._footer: Struct = {}
 
     def append(self, part: bytes) -> None:
@@ -44,7 +44,7 @@ class RowGroupWriter:
         footer = read_struct(part[-_TAIL - footer_bytes : -_TAIL])
         for group in footer[_FILE_ROW_GROUPS][1][1]:
             _move(group, self._position - len(_MAGIC))
-            self._groups.append(group)
+            self._groups.append(write_struct(group))
             self._rows += group[_GROUP_NUM_ROWS][1]
         self._footer = self._footer or footer
         self._file.write(pages)
