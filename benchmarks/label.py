@@ -1,8 +1,9 @@
 """What `readlabel label` holds in memory as reads grow more: peak megabytes over five times as many reads.
 
 Simulates reads, writes them as gzip FASTQ, and labels a fifth of them and all with an untrained network, each in a
-process of its own. Writes build/bench/label.json: {baseline, value, ratio, unit, spread}, where the baseline is the
-peak over a fifth.
+process of its own. Such a network changes its label every few bases, so that the table has more segments than a trained
+one's and memory is the most there can be. Writes build/bench/label.json: {baseline, value, ratio, unit, spread}, where
+the baseline is the peak over a fifth.
 
     python benchmarks/label.py [--num-reads 100000] [--repeats 1]
 
