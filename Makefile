@@ -9,7 +9,7 @@ DEVICE ?= 0
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup run test lint format test-extras bench-simulator bench-memory bench-scaling check-gpu clean lock stubs bench-engine test-service-faults images test-containers test-slurm
+.PHONY: help setup run test lint format test-extras bench-simulator bench-label bench-memory bench-scaling check-gpu clean lock stubs bench-engine test-service-faults images test-containers test-slurm
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -53,8 +53,11 @@ test-extras: $(STAMP) ## Import each room with its own extra alone, in an enviro
 bench-engine: $(STAMP) ## Bases trained a second and the CRF, against training as users have it; build/bench/engine.json
 	$(BIN)/python benchmarks/engine.py $(BENCH_ARGS)
 
-bench-simulator: $(STAMP) ## Bases simulated a CPU-second, against plain Python; build/bench/simulator.json
-	$(BIN)/python benchmarks/simulator.py
+bench-simulator: $(STAMP) ## Bases simulated a CPU-second, against plain Python, and over cores; build/bench/simulator.json
+	$(BIN)/python benchmarks/simulator.py $(BENCH_ARGS)
+
+bench-label: $(STAMP) ## Memory of labelling 100,000 reads, against a fifth of them; build/bench/label.json
+	$(BIN)/python benchmarks/label.py
 
 bench-memory: $(STAMP) ## Bytes a base that a training step takes, and what batches in parts cost; build/bench/memory.json
 	$(BIN)/python benchmarks/memory.py

@@ -28,6 +28,7 @@ process SIMULATE {
         --num-reads ${num_reads} \\
         --seed ${seed} \\
         --stream ${set} \\
+        --threads ${task.cpus} \\
         --out ${set}.parquet \\
         ${from} ${args}
     """

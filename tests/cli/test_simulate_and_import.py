@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from readlabel.cli import main
+from readlabel.cli import main, simulate
 from readlabel.messages import Library
 from readlabel.reads.parquet import read_library, read_reads
 from readlabel.tables import format_row
@@ -106,6 +107,22 @@ def test_every_error_option_reaches_the_reads(tmp_path: Path, readlabel: Run, li
         assert length["UMI"] == [12 + 2 * 12]
         assert length["CBC"] == [16]
         assert 120 in length["cDNA"]
+
+
+def test_options_have_tranquillyzer_s_names_and_defaults(tmp_path: Path, readlabel: Run, library_json: Path) -> None:
+    theirs = {
+        "--num-reads": 50_000, "--mismatch-rate": 0.05, "--insertion-rate": 0.05, "--deletion-rate": 0.06,
+        "--min-cdna": 100, "--max-cdna": 500, "--polyt-error-rate": 0.02, "--max-insertions": 1,
+        "--invalid-fraction": 0.3, "--threads": 2,
+    }  # fmt: skip
+    defaults = {name: parameter.default for name, parameter in inspect.signature(simulate.main).parameters.items()}
+    assert {option: defaults[option[2:].replace("-", "_")] for option in theirs} == theirs
+    assert (defaults["rc"], defaults["cdna_error"], defaults["transcriptome"]) == (True, False, None)
+    given = [word for option, value in theirs.items() if option != "--num-reads" for word in (option, value)]
+    for name, words in (("plain", []), ("given", [*given, "--rc", "--no-cdna-error"]), ("errors", ["--cdna_error"])):
+        done = readlabel("simulate", "--library", library_json, "--num-reads", 9, *words, "--out", tmp_path / name)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "plain").read_bytes() == (tmp_path / "given").read_bytes() != (tmp_path / "errors").read_bytes()
 
 
 def test_all_faulty_values_are_named_by_their_options(tmp_path: Path, readlabel: Run, library_json: Path) -> None:

@@ -10,7 +10,7 @@ from sklearn.preprocessing import LabelBinarizer
 
 from readlabel.messages import InputError, Library
 from readlabel.reads.labelled import LabelledReads
-from readlabel.reads.pickles import load_label_binarizer, load_pair, write_pair
+from readlabel.reads.pickles import encode_pair, load_label_binarizer, load_pair, open_pair
 
 DATA = Path(__file__).parent.parent / "data"
 READS = ["ACGTN", "ggt", "TTTT"]
@@ -72,9 +72,15 @@ def test_the_pair_in_the_repository_is_read(library_3p: Library) -> None:
     assert (reads.lengths > 50).all()
 
 
+def write_pair(folder: Path, label_names: tuple[str, ...], *batches: LabelledReads) -> None:
+    with open_pair(folder, label_names) as append:
+        for batch in batches:
+            append(encode_pair(batch))
+
+
 def test_a_pair_we_write_is_what_pickle_itself_reads(tmp_path: Path, make_reads: Make) -> None:
     reads = make_reads(30, longest=600)
-    write_pair(tmp_path, [reads.slice(0, 7), reads.slice(7, 30)])
+    write_pair(tmp_path, reads.label_names, reads.slice(0, 7), reads.slice(7, 30))
     sequences = pickle.loads((tmp_path / "reads.pkl").read_bytes())
     labels = pickle.loads((tmp_path / "labels.pkl").read_bytes())
     assert sequences == [reads.sequence_of(i) for i in range(30)]
@@ -83,14 +89,14 @@ def test_a_pair_we_write_is_what_pickle_itself_reads(tmp_path: Path, make_reads:
 
 def test_a_pair_we_write_is_imported_again(tmp_path: Path, make_reads: Make, library_3p: Library) -> None:
     reads = make_reads(30)
-    write_pair(tmp_path, [reads])
+    write_pair(tmp_path, reads.label_names, reads)
     found = load_pair(tmp_path / "reads.pkl", tmp_path / "labels.pkl", library_3p)
     np.testing.assert_array_equal(found.tokens, reads.tokens)
     np.testing.assert_array_equal(found.labels, reads.labels)
 
 
 def test_no_reads_are_a_pair_of_empty_lists(tmp_path: Path) -> None:
-    write_pair(tmp_path, [])
+    write_pair(tmp_path, ("cDNA",))
     assert pickle.loads((tmp_path / "reads.pkl").read_bytes()) == []
     assert pickle.loads((tmp_path / "labels.pkl").read_bytes()) == []
 

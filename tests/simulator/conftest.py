@@ -36,11 +36,10 @@ def draw(library_3p: Library) -> Callable[..., LabelledReads]:
         seed: int = 1,
         stream: Stream = "training",
         transcripts: Sequences | None = None,
-        workers: int = 1,
         **parameters: object,
     ) -> LabelledReads:
         chosen = SimulationParameters.model_validate(parameters)
-        return concatenate(list(simulate(library or library_3p, chosen, seed, stream, num_reads, transcripts, workers)))
+        return concatenate(list(simulate(library or library_3p, chosen, seed, stream, num_reads, transcripts)))
 
     return make
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from readlabel.messages import Library
 from readlabel.reads.labelled import KINDS, LabelledReads
-from readlabel.reads.tokens import TOKEN_OF
+from readlabel.reads.tokens import COMPLEMENT, TOKEN_OF
 
 Draw = Callable[..., LabelledReads]
-MOTIF = "TCTACACGACGCTCTTCCGATCT"
+MOTIFS = {"5p": "TCTACACGACGCTCTTCCGATCT", "3p": "CCCATGTACTCTGCGTTGATACCACTGCTT"}
 
 
 def segments_named(reads: LabelledReads, name: str) -> NDArray[np.int64]:
@@ -50,22 +50,23 @@ def assert_uniform(values: NDArray[np.int64], least: int, most: int) -> None:
     assert abs(chi_square - freedom) < 5 * np.sqrt(2 * freedom), counts
 
 
-def motif_bases(reads: LabelledReads, motif: str) -> NDArray[np.uint8]:
-    """(segments, bases) of the fixed segment 5p in reads without indels."""
-    rows = segments_named(reads, "5p")
+def bases_of(reads: LabelledReads, name: str, bases: int) -> NDArray[np.uint8]:
+    """(segments, bases) tokens of the segments of one name in reads without indels."""
+    rows = segments_named(reads, name)
     read = np.searchsorted(reads.segments.offsets, rows, "right") - 1
     begin = reads.offsets[read] + reads.segments.start[rows]
-    return reads.tokens[begin[:, None] + np.arange(len(motif))]
+    return reads.tokens[begin[:, None] + np.arange(bases)]
 
 
 VALID = {"invalid_fraction": 0, "rc": False}
 ONLY = {"mismatch_rate": 0, "insertion_rate": 0, "deletion_rate": 0, "polyt_error_rate": 0}
 
 
-def test_mismatches_come_at_their_rate_and_hit_each_other_base_alike(draw: Draw) -> None:
+@pytest.mark.parametrize("name", MOTIFS)
+def test_mismatches_come_at_their_rate_and_hit_each_other_base_alike(draw: Draw, name: str) -> None:
     reads = draw(10_000, **{**VALID, **ONLY, "mismatch_rate": 0.05})
-    found = motif_bases(reads, MOTIF)
-    wanted = TOKEN_OF[np.frombuffer(MOTIF.encode(), np.uint8)]
+    wanted = TOKEN_OF[np.frombuffer(MOTIFS[name].encode(), np.uint8)]
+    found = bases_of(reads, name, len(wanted))
     wrong = found != wanted
     assert_rate(wrong.sum(), wrong.size, 0.05)
     for token in range(1, 5):
@@ -74,10 +75,13 @@ def test_mismatches_come_at_their_rate_and_hit_each_other_base_alike(draw: Draw)
         assert_rate(substitutes[1], substitutes.sum(), 1 / 3)
 
 
-def test_mismatches_are_spread_evenly_along_a_segment(draw: Draw) -> None:
-    reads = draw(10_000, **{**VALID, **ONLY, "mismatch_rate": 0.2})
-    wanted = TOKEN_OF[np.frombuffer(MOTIF.encode(), np.uint8)]
-    by_position = (motif_bases(reads, MOTIF) != wanted).sum(axis=0)
+@pytest.mark.parametrize("rc", [False, True])
+def test_mismatches_are_spread_evenly_along_a_segment(draw: Draw, rc: bool) -> None:
+    reads = draw(10_000, **{**VALID, **ONLY, "mismatch_rate": 0.2, "rc": rc})
+    reads = reads.take(np.flatnonzero(reads.strand == rc))
+    wanted = TOKEN_OF[np.frombuffer(MOTIFS["5p"].encode(), np.uint8)]
+    wanted = COMPLEMENT[wanted][::-1] if rc else wanted
+    by_position = (bases_of(reads, "5p", len(wanted)) != wanted).sum(axis=0)
     for count in by_position:
         assert_rate(count, 10_000, 0.2)
 
@@ -108,6 +112,23 @@ def test_longer_insertions_come_with_the_same_chance_again_up_to_the_most(draw: 
     counts = np.bincount(reads.lengths - 2, minlength=7)
     for count, share in zip(counts, two, strict=True):
         assert_rate(count, 50_000, share)
+
+
+@pytest.mark.parametrize("strand", [0, 1])
+def test_an_insertion_follows_its_base_in_reading_direction_and_has_its_label(
+    draw: Draw, make_library: Any, strand: int
+) -> None:
+    """An insertion after every base: every second base of either read is the motif's, and labels come in twos."""
+    library = make_library("a=ACCGT", "b=GATTG")
+    reads = draw(2000, library, **{**VALID, **ONLY, "insertion_rate": 1.0, "rc": True})
+    reads = reads.take(np.flatnonzero(reads.strand == strand))
+    bases = reads.tokens.reshape(2000, 20)
+    motif = TOKEN_OF[np.frombuffer(b"ACCGTGATTG", np.uint8)]
+    np.testing.assert_array_equal(bases[:, ::2], np.tile(COMPLEMENT[motif][::-1] if strand else motif, (2000, 1)))
+    assert len(np.unique(bases[:, 1::2].reshape(-1))) == 4
+    names = "bbbbbbbbbbaaaaaaaaaa" if strand else "aaaaaaaaaabbbbbbbbbb"
+    wanted = [reads.label_names.index(name) for name in names]
+    np.testing.assert_array_equal(reads.labels.reshape(2000, 20), np.tile(wanted, (2000, 1)))
 
 
 def test_no_insertions_when_none_are_allowed(draw: Draw) -> None:
@@ -149,12 +170,25 @@ def test_cdna_and_flanks_have_no_errors_unless_asked(draw: Draw) -> None:
     assert differing(draw(500, invalid_fraction=0, cdna_error=True)) > 400
 
 
-def test_both_strands_meet_errors_of_their_own(draw: Draw) -> None:
+def test_cdna_errors_come_at_the_general_rates(draw: Draw, make_library: Any) -> None:
+    given: dict[str, Any] = {**VALID, **ONLY, "min_cdna": 200, "max_cdna": 200, "cdna_error": True}
+    library = make_library("5p=ACGTACGT", "insert=NN")
+    for name, rate in (("insert", 0.06), ("5p", 0.06)):
+        bases = {"insert": 200, "5p": 8}[name]
+        lost = bases - lengths_of(draw(3000, library, **{**given, "deletion_rate": rate}), name)
+        assert_rate(lost.sum(), 3000 * bases, rate)
+        more = lengths_of(draw(3000, library, **{**given, "insertion_rate": rate}), name) - bases
+        assert_rate(more.sum(), 3000 * bases, rate)
+    reads = draw(3000, library, **{**given, "mismatch_rate": 0.05, "rc": True})
+    cdna = bases_of(reads, "insert", 200)
+    differ = cdna[::2] != 5 - cdna[1::2, ::-1]
+    assert_rate(differ.sum(), differ.size, 1 - (0.95**2 + 0.05**2 / 3))
+
+
+@pytest.mark.parametrize(("name", "length"), [("CBC", 16), ("UMI", 12)])
+def test_both_strands_meet_errors_of_their_own(draw: Draw, name: str, length: int) -> None:
     reads = draw(10_000, invalid_fraction=0, **{**ONLY, "mismatch_rate": 0.05})
-    rows = segments_named(reads, "CBC")
-    read = np.searchsorted(reads.segments.offsets, rows, "right") - 1
-    place = reads.offsets[read] + reads.segments.start[rows]
-    bases = reads.tokens[place[:, None] + np.arange(16)]
+    bases = bases_of(reads, name, length)
     differ = bases[::2] != 5 - bases[1::2, ::-1]
     # Two independent draws differ unless both are right, or both wrong in the same way.
     assert_rate(differ.sum(), differ.size, 1 - (0.95**2 + 0.05**2 / 3))
@@ -167,6 +201,20 @@ def test_rates_of_one_segment_can_be_set(draw: Draw) -> None:
     assert lengths_of(reads, "UMI").mean() > 11
 
 
+def test_rates_of_a_repeated_name_are_those_of_each_of_its_segments(draw: Draw, make_library: Any) -> None:
+    library = make_library("CBC=N10", "5p=ACGTACGTAC", "CBC=N30", "tail=A")
+    overrides = [
+        {"segment": "CBC", "rates": {"mismatch": 0, "insertion": 0.2, "deletion": 0}},
+        {"segment": "tail", "rates": {"mismatch": 0, "insertion": 0, "deletion": 1}},
+    ]
+    reads = draw(5000, library, **{**VALID, **ONLY}, segment_errors=overrides)
+    lengths = lengths_of(reads, "CBC")
+    assert_rate((lengths[::2] - 10).sum(), 5000 * 10, 0.2)
+    assert_rate((lengths[1::2] - 30).sum(), 5000 * 30, 0.2)
+    assert set(lengths_of(reads, "5p")) == {10}
+    assert not len(lengths_of(reads, "tail"))
+
+
 def test_indels_grow_with_the_homopolymer_when_asked(draw: Draw, make_library: Any) -> None:
     library = make_library("5p=CAAAAACGT")
     errors = {**VALID, **ONLY, "deletion_rate": 0.02, "homopolymer_indel": 1.0}
@@ -175,6 +223,12 @@ def test_indels_grow_with_the_homopolymer_when_asked(draw: Draw, make_library: A
     # Five bases in a run of five meet 5 times the rate, the other four the plain one.
     expected = 5 * 0.02 * 5 + 4 * 0.02
     assert abs(lost.mean() - expected) < 5 * np.sqrt(expected / 40_000)
+
+
+def test_a_homopolymer_ends_with_its_read(draw: Draw, make_library: Any) -> None:
+    errors = {**VALID, **ONLY, "deletion_rate": 0.02, "homopolymer_indel": 1.0}
+    lost = 4 - draw(20_000, make_library("5p=AAAA"), **errors).lengths
+    assert_rate(lost.sum(), 20_000 * 4, 0.02 * 4)
 
 
 def test_flanks_and_tails_are_uniform_below_50(draw: Draw, no_errors: dict[str, object]) -> None:

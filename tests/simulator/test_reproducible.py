@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from readlabel.messages import InputError, Library
-from readlabel.reads.labelled import LabelledReads
+from readlabel.reads.labelled import LabelledReads, concatenate
 from readlabel.reads.parquet import read_reads
 from readlabel.simulator.parameters import SimulationParameters
 from readlabel.simulator.simulate import simulate
@@ -38,13 +39,31 @@ def test_another_seed_or_stream_gives_other_reads(tmp_path: Path, library_3p: Li
     assert len(contents) == 3
 
 
-def test_workers_do_not_change_the_reads(draw: Draw) -> None:
-    # 30 blocks of 512 molecules: enough for workers to be started.
-    alone, together = draw(15_000), draw(15_000, workers=2)
-    np.testing.assert_array_equal(alone.tokens, together.tokens)
-    np.testing.assert_array_equal(alone.labels, together.labels)
-    assert alone.read_ids.tolist() == together.read_ids.tolist()
-    assert alone.transcript.tolist() == together.transcript.tolist()
+def test_any_number_of_processes_gives_the_same_files(tmp_path: Path, library_3p: Library) -> None:
+    # 40,000 molecules are ten groups, of which the last is cut: enough for three processes.
+    names = ("reads.parquet", "reads.pkl", "labels.pkl")
+    contents = set()
+    for workers in (1, 2, 3):
+        folder = tmp_path / str(workers)
+        molecules: list[int] = []
+        write(folder / "reads.parquet", library_3p, num_reads=40_000, workers=workers, pickles=folder,
+              progress=molecules.append)  # fmt: skip
+        assert sum(molecules) == 40_000
+        contents.add(tuple(sha256((folder / name).read_bytes()).digest() for name in names))
+    assert len(contents) == 1
+
+
+def test_blocks_and_groups_of_any_size_are_written_as_they_are_drawn(tmp_path: Path, library_3p: Library) -> None:
+    """The groups that processes encode, and the row groups inside them, leave no trace in the reads."""
+    write(tmp_path / "reads.parquet", library_3p, num_reads=9000)
+    drawn = concatenate(list(simulate(library_3p, SimulationParameters(), 7, "training", 9000)))
+    found = read_reads(tmp_path / "reads.parquet")
+    for field in ("offsets", "tokens", "labels", "pair", "kind", "strand"):
+        np.testing.assert_array_equal(getattr(found, field), getattr(drawn, field), err_msg=field)
+    for field in ("offsets", "label", "start", "end"):
+        np.testing.assert_array_equal(getattr(found.segments, field), getattr(drawn.segments, field), err_msg=field)
+    assert found.read_ids.tolist() == drawn.read_ids.tolist()
+    assert found.transcript.tolist() == drawn.transcript.tolist()
 
 
 def test_training_and_validation_share_no_barcode_whatever_their_seeds(draw: Draw) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from readlabel.messages import Library
 from readlabel.reads.labelled import KINDS, LabelledReads
 
 Draw = Callable[..., LabelledReads]
@@ -21,6 +22,11 @@ LENGTHS = {
     "CBC": {11: 1, 12: 5, 13: 29, 14: 70, 15: 137, 16: 239, 17: 144, 18: 52, 19: 7, 20: 1},
     "UMI": {9: 11, 10: 57, 11: 164, 12: 295, 13: 114, 14: 40, 15: 4},
     "3p": {24: 2, 25: 5, 26: 15, 27: 57, 28: 96, 29: 119, 30: 153, 31: 129, 32: 69, 33: 27, 34: 9, 35: 3, 36: 1},
+}
+# Edit distance between an adapter as read and as the row has it: segments. Mismatches and indels together.
+EDITS = {
+    "5p": {0: 15, 1: 53, 2: 136, 3: 168, 4: 147, 5: 95, 6: 60, 7: 18, 8: 5, 9: 1},
+    "3p": {0: 2, 1: 24, 2: 66, 3: 120, 4: 141, 5: 138, 6: 107, 7: 64, 8: 20, 9: 12, 10: 2, 11: 1, 12: 1},
 }
 QUANTILES = (10, 25, 50, 75, 90)
 # 679 flanks (without the 7 of length 0, which there become whole transcripts), 685 tails that have a base.
@@ -38,11 +44,8 @@ def valid_lengths(draw: Draw, name: str) -> np.ndarray[tuple[int], np.dtype[np.i
     return (reads.segments.end - reads.segments.start)[rows].astype(np.int64)
 
 
-@pytest.mark.parametrize("name", LENGTHS)
-def test_segments_are_as_long_as_tranquillyzer_makes_them(draw: Draw, name: str) -> None:
-    """Two-sample chi-square over lengths, those at the ends pooled, within 4 standard deviations of its mean."""
-    ours = valid_lengths(draw, name)
-    sample = np.repeat(list(LENGTHS[name]), list(LENGTHS[name].values()))
+def assert_same_distribution(sample: list[int], ours: list[int]) -> None:
+    """Two-sample chi-square over values, those at the ends pooled, within 4 standard deviations of its mean."""
     least, most = np.percentile(sample, [2, 98]).astype(int)
     bins = np.arange(least, most + 2) - 0.5
     bins[[0, -1]] = -np.inf, np.inf
@@ -50,6 +53,38 @@ def test_segments_are_as_long_as_tranquillyzer_makes_them(draw: Draw, name: str)
     chi_square = ((found - wanted) ** 2 / (wanted * (1 + len(sample) / len(ours)))).sum()
     freedom = len(found) - 1
     assert chi_square < freedom + 4 * np.sqrt(2 * freedom), (found, wanted.round(1))
+
+
+def spread_out(counts: dict[int, int]) -> list[int]:
+    return [value for value, count in counts.items() for _ in range(count)]
+
+
+def edit_distance(left: str, right: str) -> int:
+    row = list(range(len(right) + 1))
+    for i, letter in enumerate(left, 1):
+        diagonal, row[0] = row[0], i
+        for j, other in enumerate(right, 1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (letter != other))
+    return row[-1]
+
+
+@pytest.mark.parametrize("name", LENGTHS)
+def test_segments_are_as_long_as_tranquillyzer_makes_them(draw: Draw, name: str) -> None:
+    assert_same_distribution(spread_out(LENGTHS[name]), valid_lengths(draw, name).tolist())
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_adapters_are_as_far_from_the_row_as_there(draw: Draw, library_3p: Library, name: str) -> None:
+    motif = next(segment.pattern for segment in library_3p.segments if segment.name == name)
+    reads = draw(3000, invalid_fraction=0, rc=False)
+    code = reads.label_names.index(name)
+    ours = [
+        edit_distance(motif, reads.sequence_of(read)[start:end])
+        for read in range(len(reads))
+        for label, start, end in reads.segments.of(read)
+        if label == code
+    ]
+    assert_same_distribution(spread_out(EDITS[name]), ours)
 
 
 @pytest.mark.parametrize(("name", "wanted"), [("polyT", TAILS), ("flank", FLANKS)])

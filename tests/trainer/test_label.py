@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import gzip
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,8 @@ from readlabel.model.network import Network
 from readlabel.model.predict import predict
 from readlabel.reads.labelled import STRANDS, LabelledReads, runs
 from readlabel.tables import format_row
-from readlabel.trainer.labelling import LabelledBatch, library_for
+from readlabel.trainer.budget import Budget
+from readlabel.trainer.labelling import LabelledBatch, label_reads, library_for
 from readlabel.trainer.variant import find_variant
 
 MODEL = ("model.h5", "params.json", "label_binarizer.pkl")
@@ -77,6 +79,7 @@ def test_the_table_has_the_segments_that_the_network_predicts(
     assert [item.title.split()[0] for item in PdfReader(pdf).outline] == ["0", "1", "2"]
     assert f"{len(reads)} reads: " in done.stdout
     assert "1 more without a base" in done.stdout
+    assert re.search(r"; [\d,]+ reads/s, [\d,]+ bases/s$", done.stdout.strip())
 
 
 def test_reads_are_piped_through(exported: Path, library: Library, reads: LabelledReads, tmp_path: Path) -> None:
@@ -109,6 +112,20 @@ def test_an_interrupt_leaves_nothing(installed: Path, reads: LabelledReads, tmp_
     assert process.returncode == 130
     assert errors.decode().splitlines()[-1] == "error: interrupted"
     assert list(out.iterdir()) == []
+
+
+def test_reads_are_labelled_as_they_come(network: Network, library: Library, reads: LabelledReads) -> None:
+    """However many batches follow, one is in memory: the next is asked for when the one before is done with."""
+    asked: list[int] = []
+
+    def batches() -> Iterator[LabelledReads]:
+        for number in range(3):
+            asked.append(number)
+            yield reads.slice(10 * number, 10 * number + 10)
+
+    for number, batch in enumerate(label_reads(network, library, batches(), Budget())):
+        assert asked == list(range(number + 1))
+        assert batch.reads.read_ids.tolist() == reads.read_ids[10 * number : 10 * number + 10].tolist()
 
 
 def test_a_model_that_does_not_know_its_segments_says_how_to_tell_them(

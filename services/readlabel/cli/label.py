@@ -102,8 +102,8 @@ def main(
             outcomes.update(_outcome(architecture) for architecture in batch.architectures)
         if drawings is not None:
             drawings.write(variant.name or model.name, chosen)
-        seconds = progress.seconds
-    print(_summary(outcomes, extent, seconds), file=sys.stderr if out == STDOUT else sys.stdout)
+        speed = f"{progress.reads / progress.seconds:,.0f} reads/s, {progress.bases / progress.seconds:,.0f} bases/s"
+    print(f"{_summary(outcomes, extent)}; {speed}", file=sys.stderr if out == STDOUT else sys.stdout)
 
 
 class _Drawings:
@@ -133,9 +133,9 @@ def _outcome(architecture: Architecture) -> str:
     return "concatenated" if architecture.molecules else "unexpected"
 
 
-def _summary(outcomes: Counter[str], extent: Extent | None, seconds: float) -> str:
+def _summary(outcomes: Counter[str], extent: Extent | None) -> str:
     reads = outcomes.total()
     parts = [f"{outcomes[kind]:,} {kind} ({outcomes[kind] / reads:.1%})" for kind in _OUTCOMES]
     if extent is not None and extent.empty:
         parts.append(f"{extent.empty:,} more without a base")
-    return f"{reads:,} reads: {', '.join(parts)}; {reads / seconds:,.0f} reads/s"
+    return f"{reads:,} reads: {', '.join(parts)}"

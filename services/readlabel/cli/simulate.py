@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from readlabel.cli._library import library_of
 from readlabel.messages import InputError, Problem
 from readlabel.simulator.parameters import MAX_SEED, SimulationParameters, Stream
-from readlabel.simulator.write import write_simulated
+from readlabel.simulator.write import MAX_WORKERS, write_simulated
 
 _DEFAULT = SimulationParameters()
 
@@ -41,7 +41,12 @@ def main(
     ] = _DEFAULT.polyt_error_rate,
     max_insertions: Annotated[int, typer.Option(help="Most bases inserted at one place.")] = _DEFAULT.max_insertions,
     cdna_error: Annotated[
-        bool, typer.Option(help="Whether cDNA and flanks get errors too, as in real reads.")
+        bool,
+        typer.Option(
+            "--cdna-error/--no-cdna-error",
+            "--cdna_error",
+            help="Whether cDNA and flanks get errors too, as in real reads.",
+        ),
     ] = _DEFAULT.cdna_error,
     segment_error: Annotated[
         list[str] | None,
@@ -60,7 +65,9 @@ def main(
         Path | None, typer.Option(help="FASTA of transcripts (gzip too); random ones without it.")
     ] = None,
     pkl: Annotated[Path | None, typer.Option(help="Folder for tranquillyzer's reads.pkl and labels.pkl too.")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Processes that make reads; the file does not depend on it.")] = 1,
+    threads: Annotated[
+        int, typer.Option(min=1, max=MAX_WORKERS, help="Processes that make reads; the file does not depend on it.")
+    ] = 2,
 ) -> None:
     """Simulate labelled reads of a library.
 

@@ -30,13 +30,15 @@ def number_column(values: NDArray[Any]) -> Any:
 
 def text_column(texts: Sequence[str | None]) -> Any:
     """A string column; None is a missing value."""
-    known = np.array([text is not None for text in texts], bool)
-    encoded = [(text or "").encode() for text in texts]
-    offsets = np.zeros(len(encoded) + 1, np.int32)
-    np.cumsum([len(text) for text in encoded], out=offsets[1:])
-    missing = None if known.all() else pa.py_buffer(np.packbits(known, bitorder="little"))
-    letters = pa.py_buffer(b"".join(encoded))
-    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), letters, missing)
+    known = [text or "" for text in texts]
+    joined = "".join(known)
+    sizes = map(len, known) if joined.isascii() else (len(text.encode()) for text in known)
+    offsets = np.zeros(len(known) + 1, np.int32)
+    np.cumsum(np.fromiter(sizes, np.int64, len(known)), out=offsets[1:])
+    missing = None
+    if None in texts:
+        missing = pa.py_buffer(np.packbits([text is not None for text in texts], bitorder="little"))
+    return pa.StringArray.from_buffers(len(known), pa.py_buffer(offsets), pa.py_buffer(joined.encode()), missing)
 
 
 def word_column(codes: NDArray[Any], words: Sequence[str]) -> Any:

@@ -1,6 +1,6 @@
 """Labelled reads in Parquet: batches of reads enter, one file with a documented, versioned schema leaves; and back.
 
-Schema, version 1 (zstd; one row a read; row groups of at most `GROUP_BASES` bases or `GROUP_READS` reads):
+Schema, version 1 (zstd; one row a read; row groups of about `GROUP_BASES` bases or `GROUP_READS` reads at most):
 
     read_id     string                 unique within the file
     sequence    string                 letters A C G T N, never empty
@@ -13,7 +13,8 @@ Schema, version 1 (zstd; one row a read; row groups of at most `GROUP_BASES` bas
     transcript  string, may be null    where the cDNA comes from
 
 The metadata's key `readlabel` holds JSON: `format` ("readlabel.reads"), `schema_version`, `labels`, `library`, and
-`provenance`. Equal reads, library and provenance give equal bytes, however the batches were cut.
+`provenance`. Equal reads, library and provenance give equal bytes, however the batches were cut. A row group is encoded
+by itself (`ReadsEncoder`), in any process.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from readlabel.artifacts.atomic import atomic_path
 from readlabel.messages import InputError, Library, Message
 from readlabel.reads._arrow import (
     SEGMENTS,
@@ -42,6 +42,7 @@ from readlabel.reads._arrow import (
 )
 from readlabel.reads._file import Header, open_file, write_header
 from readlabel.reads.labelled import KINDS, STRANDS, LabelledReads, SegmentTable, concatenate
+from readlabel.reads.row_groups import open_row_groups
 from readlabel.reads.tokens import letters_of, tokens_of_bytes
 
 FORMAT = "readlabel.reads"
@@ -68,6 +69,39 @@ _SCHEMA = pa.schema(
 _DELTA_COLUMNS = ("pair", "segments.list.element.start", "segments.list.element.end")
 
 
+class ReadsEncoder:
+    """Turns reads into parts of a file: whole Parquet files of one row group, which `open_row_groups` puts together."""
+
+    def __init__(self, library: Library, provenance: Message | None = None) -> None:
+        """Take what the file's metadata say: the library of the reads, and how they were made."""
+        self._labels = library.labels
+        header = Header(
+            format=FORMAT,
+            schema_version=SCHEMA_VERSION,
+            labels=library.labels,
+            library=library,
+            provenance=None if provenance is None else provenance.model_dump(mode="json"),
+        )
+        self._schema = write_header(_SCHEMA, header)
+
+    def parts(self, batches: Iterable[LabelledReads]) -> Iterator[tuple[int, bytes]]:
+        """The number of reads of each part and its bytes; the batches' label names are `library.labels`."""
+        for group in _row_groups(batches):
+            assert group.label_names == self._labels
+            out = pa.BufferOutputStream()
+            with pq.ParquetWriter(
+                out,
+                self._schema,
+                compression="zstd",
+                compression_level=1,
+                use_dictionary=["kind", "strand", "segments.list.element.label"],
+                column_encoding=dict.fromkeys(_DELTA_COLUMNS, "DELTA_BINARY_PACKED"),
+                write_statistics=["pair"],
+            ) as writer:
+                writer.write_table(_table(group, self._schema), row_group_size=len(group))
+            yield len(group), out.getvalue().to_pybytes()
+
+
 def write_reads(
     path: Path, batches: Iterable[LabelledReads], library: Library, provenance: Message | None = None
 ) -> int:
@@ -86,31 +120,11 @@ def write_reads(
         OutputError: the file cannot be written.
         InputError: there is no read at all.
     """
-    header = Header(
-        format=FORMAT,
-        schema_version=SCHEMA_VERSION,
-        labels=library.labels,
-        library=library,
-        provenance=None if provenance is None else provenance.model_dump(mode="json"),
-    )
-    schema = write_header(_SCHEMA, header)
     written = 0
-    with (
-        atomic_path(path) as temporary,
-        pq.ParquetWriter(
-            temporary,
-            schema,
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=["kind", "strand", "segments.list.element.label"],
-            column_encoding=dict.fromkeys(_DELTA_COLUMNS, "DELTA_BINARY_PACKED"),
-            write_statistics=["pair"],
-        ) as writer,
-    ):
-        for group in _row_groups(batches):
-            assert group.label_names == library.labels
-            writer.write_table(_table(group, schema), row_group_size=len(group))
-            written += len(group)
+    with open_row_groups(path) as file:
+        for reads, part in ReadsEncoder(library, provenance).parts(batches):
+            file.append(part)
+            written += reads
         if not written:
             raise InputError(f"{path}: there are no reads to write")
     return written

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import pickle
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,20 +88,44 @@ def load_pair(reads_pkl: Path, labels_pkl: Path, library: Library) -> LabelledRe
     return _imported(library, tokens, labels)
 
 
-def write_pair(folder: Path, batches: Iterable[LabelledReads]) -> None:
-    """Write ``reads.pkl`` and ``labels.pkl`` as tranquillyzer's train-model reads them, in memory bounded by a batch.
+@dataclass(frozen=True)
+class PairPart:
+    """Opcodes that append some reads to either list; a part can be made in any process.
 
-    Raises:
-        OutputError: they cannot be written.
+    Attributes:
+        reads: for ``reads.pkl``.
+        labels: for ``labels.pkl``, whose label names are memoized in the order of `LabelledReads.label_names`.
     """
-    with open_pair(folder) as writer:
-        for batch in batches:
-            writer.add(batch)
+
+    reads: bytes
+    labels: bytes
+
+
+def encode_pair(reads: LabelledReads) -> PairPart:
+    """Reads as pickle opcodes. A label costs two bytes (BINGET and its index), which numpy lays out for all at once."""
+    letters = letters_of(reads.tokens)
+    gets = np.empty((reads.num_bases, 2), np.uint8)
+    gets[:, 0] = pickle.BINGET[0]
+    gets[:, 1] = reads.labels
+    flat = gets.reshape(-1).data
+    sequences: list[bytes] = []
+    lists: list[bytes | memoryview] = []
+    for start, end in pairwise(reads.offsets.tolist()):
+        sequences += (_string_opcodes(letters[start:end]), pickle.APPEND)
+        lists += (pickle.EMPTY_LIST + pickle.MARK, flat[2 * start : 2 * end], pickle.APPENDS + pickle.APPEND)
+    return PairPart(b"".join(sequences), b"".join(lists))
 
 
 @contextmanager
-def open_pair(folder: Path) -> Iterator[PairWriter]:
-    """A writer of ``reads.pkl`` and ``labels.pkl`` in a folder; both appear when the block ends well, else neither.
+def open_pair(folder: Path, label_names: tuple[str, ...]) -> Iterator[Callable[[PairPart], None]]:
+    """A function that appends to the pair that tranquillyzer's train-model reads, ``reads.pkl`` and ``labels.pkl``.
+
+    Both appear when the block ends well, else neither. Memory is bounded by a part: the pickle programs are written
+    opcode by opcode, so that no list of all labels ever exists.
+
+    Args:
+        folder: made where it is missing.
+        label_names: of the reads that will come.
 
     Raises:
         OutputError: they cannot be written.
@@ -111,50 +136,19 @@ def open_pair(folder: Path) -> Iterator[PairWriter]:
         reads_path.open("wb") as reads_file,
         labels_path.open("wb") as labels_file,
     ):
-        writer = PairWriter(reads_file, labels_file)
-        yield writer
-        writer.close()
+        reads_file.write(pickle.PROTO + b"\x04" + pickle.EMPTY_LIST)
+        labels_file.write(pickle.PROTO + b"\x04")
+        for name in label_names:
+            labels_file.write(_string_opcodes(name.encode()) + pickle.MEMOIZE + pickle.POP)
+        labels_file.write(pickle.EMPTY_LIST)
 
+        def append(part: PairPart) -> None:
+            reads_file.write(part.reads)
+            labels_file.write(part.labels)
 
-class PairWriter:
-    """Writes the pickle program of both lists opcode by opcode, so that no list of all labels ever exists.
-
-    The label names come first and are memoized; then a label costs two bytes (BINGET and its index), which numpy lays
-    out for a whole read at once.
-    """
-
-    def __init__(self, reads_file: IO[bytes], labels_file: IO[bytes]) -> None:
-        self._reads_file = reads_file
-        self._labels_file = labels_file
-        self._label_names: tuple[str, ...] = ()
-        self._reads_file.write(pickle.PROTO + b"\x04" + pickle.EMPTY_LIST)
-        self._labels_file.write(pickle.PROTO + b"\x04")
-
-    def add(self, reads: LabelledReads) -> None:
-        """Append reads; all batches have the same label names."""
-        if not self._label_names:
-            self._label_names = reads.label_names
-            for name in reads.label_names:
-                self._labels_file.write(_string_opcodes(name.encode()) + pickle.MEMOIZE + pickle.POP)
-            self._labels_file.write(pickle.EMPTY_LIST)
-        letters = letters_of(reads.tokens)
-        gets = np.empty((reads.num_bases, 2), np.uint8)
-        gets[:, 0] = pickle.BINGET[0]
-        gets[:, 1] = reads.labels
-        flat = gets.reshape(-1).data
-        bounds = reads.offsets.tolist()
-        for start, end in pairwise(bounds):
-            self._reads_file.write(_string_opcodes(letters[start:end]) + pickle.APPEND)
-            self._labels_file.write(pickle.EMPTY_LIST + pickle.MARK)
-            self._labels_file.write(flat[2 * start : 2 * end])
-            self._labels_file.write(pickle.APPENDS + pickle.APPEND)
-
-    def close(self) -> None:
-        """End both programs; the files stay open."""
-        if not self._label_names:
-            self._labels_file.write(pickle.EMPTY_LIST)
-        self._reads_file.write(pickle.STOP)
-        self._labels_file.write(pickle.STOP)
+        yield append
+        reads_file.write(pickle.STOP)
+        labels_file.write(pickle.STOP)
 
 
 def load_label_binarizer(path: Path) -> tuple[str, ...]:

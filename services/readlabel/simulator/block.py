@@ -6,7 +6,7 @@ so what it holds depends on nothing else: not on the number of workers, nor on h
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,9 @@ _BLOCKS, _TRANSCRIPTS = 0, 1
 _BLOCK_BASES = 1 << 18
 _MOST_TEMPLATES = 512
 _FEWEST_TEMPLATES = 8
+
+_GROUP_BASES = 1 << 21
+_MOST_BLOCKS = 8
 
 _COPIED = 128
 """Bases from which on a stretch without errors is cheaper to copy than to gather."""
@@ -78,7 +81,7 @@ class BlockSimulator:
         self._names: Strings | None = None
         if transcripts is not None and self._layout.has_cdna:
             self._names = np.array(transcripts.names, object)
-        self.templates = _templates_a_block(self._layout, parameters)
+        self.templates = _cut(self._layout, parameters).templates
         # A concatenated read holds two molecules. A piece begins as many bases too early as are inserted before it,
         # so the pool is at least that long.
         capacity = 2 * self.templates * self._layout.random_bases + parameters.max_insertions
@@ -133,15 +136,37 @@ class BlockSimulator:
         return names
 
 
-def _templates_a_block(layout: Layout, parameters: SimulationParameters) -> int:
-    """As many molecules as make a block of bases that a processor's caches hold."""
+@dataclass(frozen=True)
+class Cut:
+    """How a simulation is cut into pieces.
+
+    Attributes:
+        templates: molecules a block, as many as make bases that a processor's caches hold.
+        blocks: blocks a group, as many as make a row group.
+    """
+
+    templates: int
+    blocks: int
+
+
+def cut(library: Library, parameters: SimulationParameters) -> Cut:
+    """The cut, a function of library and parameters alone, so that nothing else can change what a seed gives.
+
+    Raises:
+        InputError: error rates are given for a segment the library lacks.
+    """
+    return _cut(make_layout(library, parameters), parameters)
+
+
+def _cut(layout: Layout, parameters: SimulationParameters) -> Cut:
     mean = {
         "flank": MAX_FLANK / 2,
         "tail": MAX_TAIL / 2,
         "cdna": (parameters.min_cdna + parameters.max_cdna) / 2,
     }
     expected = sum(mean.get(slot.kind, slot.length) for slot in layout.slots)
-    return int(np.clip(_BLOCK_BASES / expected, _FEWEST_TEMPLATES, _MOST_TEMPLATES))
+    templates = int(np.clip(_BLOCK_BASES / expected, _FEWEST_TEMPLATES, _MOST_TEMPLATES))
+    return Cut(templates, int(np.clip(_GROUP_BASES / (templates * expected), 1, _MOST_BLOCKS)))
 
 
 def _read_ids(stream: Stream, pair: NDArray[np.int64], strand: NDArray[np.uint8]) -> Strings:

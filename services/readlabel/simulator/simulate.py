@@ -13,9 +13,6 @@ from readlabel.simulator.parameters import MAX_SEED, SimulationParameters, Strea
 SIMULATOR_REVISION = 1
 """Raised when the same seed gives other reads than before."""
 MAX_READS = 10**9
-MAX_WORKERS = 1024
-_LEAST_BLOCKS = 20
-"""Blocks that are worth the start of a process."""
 
 
 def simulate(
@@ -25,7 +22,6 @@ def simulate(
     stream: Stream,
     num_reads: int,
     transcripts: Sequences | None = None,
-    workers: int = 1,
 ) -> Iterator[LabelledReads]:
     """Draw reads with known truth.
 
@@ -36,35 +32,28 @@ def simulate(
         stream: training and validation draws share no random numbers, whatever their seeds.
         num_reads: molecules; with `parameters.rc` each gives two reads, as in tranquillyzer.
         transcripts: where cDNA comes from; None for random transcripts.
-        workers: processes that make reads; the reads do not depend on it.
 
     Returns:
         Batches of at most about 2^19 bases; with `rc`, pairs are never parted.
 
     Raises:
-        InputError: seed, num_reads or workers out of range, or error rates for a segment the library lacks.
+        InputError: seed or num_reads out of range, or error rates for a segment the library lacks.
     """
-    if not 0 <= seed <= MAX_SEED:
-        raise InputError(f"seed {seed}: it runs from 0 to {MAX_SEED}")
-    if not 1 <= num_reads <= MAX_READS:
-        raise InputError(f"num_reads {num_reads}: it runs from 1 to {MAX_READS}")
-    if not 1 <= workers <= MAX_WORKERS:
-        raise InputError(f"workers {workers}: it runs from 1 to {MAX_WORKERS}")
+    check_range("seed", seed, 0, MAX_SEED)
+    check_range("num_reads", num_reads, 1, MAX_READS)
     simulator = BlockSimulator(library, parameters, seed, stream, transcripts)
-    count = -(-num_reads // simulator.templates)
-    workers = max(1, min(workers, count // _LEAST_BLOCKS))
-    if workers > 1:
-        # Only here: the standard library's pools take long to import.
-        from readlabel.simulator._workers import blocks_from_workers
-
-        blocks = blocks_from_workers(library, parameters, seed, stream, transcripts, count, workers)
-    else:
-        blocks = (simulator.block(index) for index in range(count))
-    return _first(num_reads * (2 if parameters.rc else 1), blocks)
+    return blocks(simulator, num_reads * (2 if parameters.rc else 1), range(-(-num_reads // simulator.templates)))
 
 
-def _first(wanted: int, blocks: Iterator[LabelledReads]) -> Iterator[LabelledReads]:
-    """The first `wanted` reads of blocks."""
-    for reads in blocks:
+def blocks(simulator: BlockSimulator, num_reads: int, indices: range) -> Iterator[LabelledReads]:
+    """Some blocks of a simulation that has `num_reads` reads (not molecules) in all: the last may be cut."""
+    for index in indices:
+        reads = simulator.block(index)
+        wanted = num_reads - index * len(reads)
         yield reads if len(reads) <= wanted else reads.slice(0, wanted)
-        wanted -= len(reads)
+
+
+def check_range(name: str, value: int, least: int, most: int) -> None:
+    """Raise InputError unless a number is between its bounds, both allowed."""
+    if not least <= value <= most:
+        raise InputError(f"{name} {value}: it runs from {least} to {most}")

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from pathlib import Path
 
 from readlabel.artifacts.digest import file_ref
 from readlabel.messages import Library
 from readlabel.reads.fasta import read_fasta
-from readlabel.reads.labelled import LabelledReads
-from readlabel.reads.parquet import write_reads
 from readlabel.reads.pickles import open_pair
-from readlabel.simulator.parameters import SimulationParameters, SimulationProvenance, Stream
-from readlabel.simulator.simulate import SIMULATOR_REVISION, simulate
+from readlabel.reads.row_groups import open_row_groups
+from readlabel.simulator._memory import keep_freed_memory
+from readlabel.simulator.groups import Group, GroupEncoder, Task
+from readlabel.simulator.parameters import MAX_SEED, SimulationParameters, SimulationProvenance, Stream
+from readlabel.simulator.simulate import MAX_READS, SIMULATOR_REVISION, check_range
+
+MAX_WORKERS = 1024
+_LEAST_GROUPS = 3
+"""Groups a worker that are worth the start of a process."""
 
 
 def write_simulated(
@@ -42,7 +47,7 @@ def write_simulated(
         num_reads: molecules; with `parameters.rc` each gives two reads.
         transcriptome: FASTA file of transcripts; None for random ones.
         pickles: folder for reads.pkl and labels.pkl, or None.
-        workers: processes that make reads.
+        workers: processes that make and encode reads; 1 is this one. Few reads get fewer.
         progress: called with the number of molecules made since the last call.
 
     Returns:
@@ -52,8 +57,9 @@ def write_simulated(
         InputError: an argument is out of range, or the transcriptome cannot be used.
         OutputError: a file cannot be written.
     """
-    transcripts = None if transcriptome is None else read_fasta(transcriptome)
-    batches = simulate(library, parameters, seed, stream, num_reads, transcripts, workers)
+    check_range("seed", seed, 0, MAX_SEED)
+    check_range("num_reads", num_reads, 1, MAX_READS)
+    check_range("workers", workers, 1, MAX_WORKERS)
     provenance = SimulationProvenance(
         simulator_revision=SIMULATOR_REVISION,
         parameters=parameters,
@@ -62,16 +68,33 @@ def write_simulated(
         num_reads=num_reads,
         transcriptome=None if transcriptome is None else file_ref(transcriptome),
     )
-    strands = 2 if parameters.rc else 1
+    transcripts = None if transcriptome is None else read_fasta(transcriptome)
+    task = Task(library, provenance, transcripts, pickles is not None)
+    groups = _groups(task, max(1, min(workers, task.groups // _LEAST_GROUPS)))
+    written = 0
+    keep_freed_memory()
     with ExitStack() as stack:
-        pair = None if pickles is None else stack.enter_context(open_pair(pickles))
+        stack.callback(groups.close)
+        file = stack.enter_context(open_row_groups(path))
+        append_pair = None if pickles is None else stack.enter_context(open_pair(pickles, library.labels))
+        for group in groups:
+            for part in group.parts:
+                file.append(part)
+            if append_pair is not None:
+                for pair in group.pairs:
+                    append_pair(pair)
+            written += group.reads
+            if progress is not None:
+                progress(group.reads // task.strands)
+    return written
 
-        def watched() -> Iterator[LabelledReads]:
-            for batch in batches:
-                if pair is not None:
-                    pair.add(batch)
-                yield batch
-                if progress is not None:
-                    progress(len(batch) // strands)
 
-        return write_reads(path, watched(), library, provenance)
+def _groups(task: Task, workers: int) -> Generator[Group, None, None]:
+    if workers > 1:
+        # Only here: the standard library's processes take long to import.
+        from readlabel.simulator._workers import groups_from_workers
+
+        yield from groups_from_workers(task, workers)
+    else:
+        encoder = GroupEncoder(task)
+        yield from map(encoder.group, range(task.groups))
