@@ -34,14 +34,14 @@ KNOWN = {
     "5p": _ORANGE,
     "3p": _BLUE,
     "CBC": _MINT,
-    "UMI": _PINK,
-    "polyT": _YELLOW,
-    "polyA": _PEAR,
+    "UMI": _YELLOW,
+    "polyT": _PEAR,
+    "polyA": _OLIVE,
     "SLS": _CYAN,
     "TSO": _shade(_CYAN, _DARKER),
     "BC1": _shade(_MINT, _LIGHTER),
     "BC2": _shade(_MINT, _DARKER),
-    "BC3": _OLIVE,
+    "BC3": _PINK,
 }
 """Names that many libraries share. No other name takes their fills while there is another one."""
 

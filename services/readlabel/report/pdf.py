@@ -95,14 +95,16 @@ def merge(target: Path, models: str, chapters: Sequence[Chapter]) -> dict[str, i
         target.unlink(missing_ok=True)
         return {}
     writer = PdfWriter()
+    # Only a whole grid knows what tells a variant from the others, so a chapter's pages do not say it yet.
+    stamps = PdfReader(_pdf_of(draw_stamp(chapter.variant, chapter.about) for chapter in chapters))
     first_pages = {}
-    for chapter in chapters:
+    for chapter, stamp in zip(chapters, stamps.pages, strict=True):
         first = len(writer.pages)
         first_pages[chapter.variant] = first + 1
         try:
             reader = PdfReader(chapter.path)
             writer.append(reader, import_outline=False)
-            _stamp(writer, writer.pages[first:], chapter)
+            _put(writer, stamp, writer.pages[first:])
             heading = f"{chapter.variant}  ·  {chapter.about}" if chapter.about else chapter.variant
             parent = writer.add_outline_item(title=heading, page_number=first, is_open=False)
             for item in reader.outline:
@@ -117,18 +119,16 @@ def merge(target: Path, models: str, chapters: Sequence[Chapter]) -> dict[str, i
     return first_pages
 
 
-def _stamp(writer: PdfWriter, pages: Sequence[PageObject], chapter: Chapter) -> None:
-    """Say on each page what tells its variant from the others: only a whole grid knows.
+def _put(writer: PdfWriter, stamp: PageObject, pages: Sequence[PageObject]) -> None:
+    """Show a stamp at the top of each page.
 
-    The stamp is a page of the same file while it is merged, so that its font is there once and not once a page.
+    It is a page of the same file while it is merged, so that its font is there once and not once a page.
     """
-    if not chapter.about:
-        return
-    stamp = writer.add_page(PdfReader(_pdf_of([draw_stamp(chapter.variant, chapter.about)])).pages[0])
+    own = writer.add_page(stamp)
     for page in pages:
-        page.merge_translated_page(stamp, 0, page.mediabox.height - stamp.mediabox.height)
+        page.merge_translated_page(own, 0, page.mediabox.height - own.mediabox.height)
         page.compress_content_streams()
-    writer.remove_page(stamp)
+    writer.remove_page(own)
 
 
 def _pdf_of(figures: Iterable[Figure]) -> io.BytesIO:
