@@ -12,9 +12,8 @@ from itertools import groupby
 from pathlib import Path
 
 from readlabel.artifacts.atomic import atomic_path
-from readlabel.messages import Hyperparameters, InputError, Library, Scores
+from readlabel.messages import Hyperparameters, InputError, Library, Scores, as_written
 from readlabel.report.variants import SUCCEEDED, Variant
-from readlabel.report.words import value_text
 
 LEADERBOARD = "leaderboard.tsv"
 CRITERION = (
@@ -103,7 +102,7 @@ def varying(ranked: Sequence[Ranked]) -> tuple[str, ...]:
 
 def hyperparameter_text(variant: Variant, name: str) -> str:
     """A hyperparameter as the parameter table writes it."""
-    return value_text(variant.entry.point.hyperparameters, name)
+    return as_written(getattr(variant.entry.point.hyperparameters, name))
 
 
 def comparability(ranked: Sequence[Ranked]) -> str:
