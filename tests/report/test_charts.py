@@ -69,6 +69,12 @@ def test_groups_stand_side_by_side_with_their_mean() -> None:
     assert [mark.best for mark in marks.points] == [False, False, True]
 
 
+def test_long_values_under_an_axis_stand_in_two_rows() -> None:
+    rates = [f"0.000{number}" for number in range(1, 7)]
+    assert strip_chart("learning_rate", [(rate, [("a", 0.9, False)]) for rate in rates]).crowded
+    assert not strip_chart("crf_layer", [(value, [("a", 0.9, False)]) for value in ("FALSE", "TRUE")]).crowded
+
+
 def test_a_history_keeps_gaps_and_reads_no_infinity(tmp_path: Path) -> None:
     path = tmp_path / "history.tsv"
     path.write_text(

@@ -108,3 +108,21 @@ def test_the_drawing_says_what_tranquillyzers_says_and_marks_what_is_wrong(tmp_p
     run = make.run(tmp_path / "wrong", sample.reads, make.point(sample.library), error=0.05)
     folder = export(open_folder(run), "a_1", tmp_path / "out", sample.path, 1)
     assert PdfReader(folder / "a_1_val_viz.pdf").pages[0].extract_text().count("×") > 1
+
+
+def test_every_page_of_the_drawings_names_the_variant_its_hyperparameters_and_its_place(
+    tmp_path: Path, sample, make
+) -> None:
+    run = make.run(tmp_path / "run", sample.reads, make.point(sample.library, conv_filters=48, crf_layer=False))
+    folder = export(open_folder(run), "mylib_3", tmp_path / "out", sample.path, 4)
+    drawings = PdfReader(folder / "mylib_3_val_viz.pdf")
+    for number, page in enumerate(drawings.pages, start=1):
+        text = page.extract_text()
+        assert "mylib_3" in text
+        assert f"page {number} of {len(drawings.pages)}" in text
+        assert "conv_filters 48" in text
+        assert "crf_layer FALSE" in text
+    assert drawings.metadata is not None
+    assert "mylib_3" in (drawings.metadata.title or "")
+    assert "conv_filters 48" in (drawings.metadata.subject or "")
+    assert (drawings.metadata.author or "").startswith("readlabel")

@@ -50,6 +50,11 @@ class Architecture:
     order: str
     molecules: tuple[Molecule, ...]
 
+    @property
+    def summary(self) -> str:
+        """The reason without the order: ``unexpected pattern``."""
+        return self.reason if self.molecules else "unexpected pattern"
+
     def __str__(self) -> str:
         return f"Architecture: {'valid' if self.valid else 'invalid'}, Reason: {self.reason}"
 

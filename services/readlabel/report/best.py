@@ -8,7 +8,7 @@ from pathlib import Path
 
 from readlabel.artifacts.atomic import atomic_folder
 from readlabel.messages import OutputError
-from readlabel.report.leaderboard import CRITERION, LEADERBOARD, Ranked, by_model
+from readlabel.report.leaderboard import CRITERION, LEADERBOARD, Ranked, by_model, decided_by, exact_shares
 
 BEST = "best"
 _README = "README.md"
@@ -52,7 +52,8 @@ def _readme(rows: Sequence[Ranked]) -> str:
         f"- per-base accuracy: {scores.accuracy:.4%}",
         *([_tie_line(ranked)] if rows[0].tied else []),
         f"- macro-F1: {scores.macro_f1:.4%}",
-        f"- exact segment order: {scores.exact_order:.2%}",
+        f"- exact order: {scores.exact_order:.2%}",
+        *(f"- {name} cut out exactly: {share:.2%}" for name, share in exact_shares(scores, entry.point.library)),
         f"- accuracy under tranquillyzer's padding: {best.metrics.tranquillyzer_padding.accuracy:.4%}",
         "",
     ]
@@ -75,7 +76,7 @@ def _readme(rows: Sequence[Ranked]) -> str:
 
 def _tie_line(ranked: Sequence[Ranked]) -> str:
     others = ", ".join(row.variant.entry.variant for row in ranked[1:] if row.tied)
-    return f"- tied with it in per-base accuracy, within the standard error: {others}"
+    return f"- tied with it in per-base accuracy, within the standard error: {others}; the {decided_by(ranked)} decided"
 
 
 def _loads(row: Ranked) -> bool:

@@ -15,10 +15,11 @@ from readlabel.artifacts.names import VALIDATION_PDF_SUFFIX
 from readlabel.messages import Grid
 from readlabel.report.best import BEST, write_best
 from readlabel.report.html import HTML, write_html
-from readlabel.report.leaderboard import LEADERBOARD, Ranked, rank, write_leaderboard
+from readlabel.report.leaderboard import LEADERBOARD, Ranked, by_model, rank, write_leaderboard
 from readlabel.report.page import build_page
 from readlabel.report.pdf import Chapter, merge
 from readlabel.report.variants import Stranger, gather
+from readlabel.report.words import combination_text
 
 VALIDATION_PDF = "validation.pdf"
 
@@ -54,7 +55,7 @@ def build(grid: Grid, folders: Sequence[Path], out: Path, outdir: Path | None = 
     variants, strangers = gather(grid, folders, outdir)
     ranked = rank(variants)
     # The merge first: a damaged drawing is found before anything of an earlier report is replaced.
-    first_pages = merge(out / VALIDATION_PDF, _chapters(ranked))
+    first_pages = merge(out / VALIDATION_PDF, ", ".join(model for model, _ in by_model(ranked)), _chapters(ranked))
     write_leaderboard(out / LEADERBOARD, ranked)
     write_best(out / BEST, ranked)
     html = out / HTML
@@ -65,8 +66,9 @@ def build(grid: Grid, folders: Sequence[Path], out: Path, outdir: Path | None = 
 def _chapters(ranked: Sequence[Ranked]) -> list[Chapter]:
     chapters = []
     for row in ranked:
-        folder, variant = row.variant.folder, row.variant.entry.variant
+        folder, entry = row.variant.folder, row.variant.entry
         path = None if folder is None else folder.path / f"{folder.variant}{VALIDATION_PDF_SUFFIX}"
         if path is not None and path.is_file():
-            chapters.append(Chapter(variant, path))
+            about = combination_text(entry.point.hyperparameters, entry.varying)
+            chapters.append(Chapter(entry.variant, about, path))
     return chapters

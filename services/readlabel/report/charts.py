@@ -9,9 +9,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT = 360, 200
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 30
+WIDTH, HEIGHT = 300, 180
+LEFT, RIGHT, TOP, BOTTOM = 58, 10, 12, 30
 _TICKS = 4
+_GLYPH = 6.4
+"""Width of a letter of the axes' labels, 11 units high."""
 _MOST_DIGITS = 12
 _SMALLEST = 1e-9
 """Values nearer to each other than this, or than the last digits of a float, are one value to an axis."""
@@ -65,6 +67,11 @@ class Chart:
     y_ticks: tuple[Tick, ...]
     series: tuple[Series, ...]
     marker: Tick | None = None
+
+    @property
+    def crowded(self) -> bool:
+        """Whether the labels under the horizontal axis would touch in one row."""
+        return sum(len(tick.label) + 1 for tick in self.x_ticks) * _GLYPH > WIDTH - LEFT - RIGHT
 
 
 def line_chart(

@@ -10,7 +10,7 @@ from pathlib import Path
 from readlabel.artifacts.atomic import atomic_folder
 from readlabel.artifacts.names import ARTIFACTS, PREDICTIONS, RUN, VALIDATION_PDF_SUFFIX
 from readlabel.evaluation.architecture import judge
-from readlabel.messages import InputError, Library, OutputError
+from readlabel.messages import Hyperparameters, InputError, Library, OutputError
 from readlabel.reads.labelled import LabelledReads, concatenate
 from readlabel.reads.parquet import iter_reads
 from readlabel.reads.predictions import Predictions, read_predictions
@@ -18,6 +18,7 @@ from readlabel.report.drawing import DrawnRead, style_of
 from readlabel.report.folders import RunFolder
 from readlabel.report.layout import runs_of
 from readlabel.report.pdf import write_drawings
+from readlabel.report.words import combination_text
 
 DEFAULT_PLOT_READS = 20
 _VARIANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
@@ -60,9 +61,11 @@ def export(
             if run.file(artifact.name).is_file():
                 shutil.copyfile(run.file(artifact.name), laid_out.file(artifact.name))
         if record.state == "SUCCEEDED" and validation is not None:
-            library = record.spec.point.library
-            reads = drawn_reads(library, validation, run.file(PREDICTIONS), num_plot_reads)
-            write_drawings(folder / f"{variant}{VALIDATION_PDF_SUFFIX}", variant, reads, style_of(library))
+            point = record.spec.point
+            reads = drawn_reads(point.library, validation, run.file(PREDICTIONS), num_plot_reads)
+            about = combination_text(point.hyperparameters, Hyperparameters.model_fields)
+            pdf = folder / f"{variant}{VALIDATION_PDF_SUFFIX}"
+            write_drawings(pdf, variant, reads, style_of(point.library), about)
     return target
 
 
@@ -92,17 +95,25 @@ def _drawn(library: Library, reads: LabelledReads, predicted: Predictions, numbe
     if len(labels) != len(truth):
         raise InputError(f"{mismatch}: read {read_id} has {len(truth)} bases there, and {len(labels)} predicted ones")
     architecture = judge(library, [library.labels[run.label] for run in runs_of(labels)])
-    wrong = int((labels != truth).sum())
+    wrong, kind = int((labels != truth).sum()), reads.kind_of(number)
+    errors = f"{wrong:,} wrong ({wrong / len(truth):.1%})" if wrong else "no base wrong"
     facts = [
         f"read {read_id}",
         f"{len(truth):,} bases",
         f"strand {reads.strand_of(number)}",
-        reads.kind_of(number).replace("_", " "),
-        f"{wrong:,} wrong ({wrong / len(truth):.1%})" if wrong else "no base wrong",
+        kind if kind == "imported" else f"simulated as {kind.replace('_', ' ')}",
+        errors,
     ]
     true_order = "_".join(library.labels[run.label] for run in runs_of(truth))
     facts.append("order right" if true_order == architecture.order else f"true order: {true_order}")
-    return DrawnRead(f"{number} ({architecture})", "  ·  ".join(facts), reads.sequence_of(number), labels, truth)
+    return DrawnRead(
+        title=f"{number} ({architecture})",
+        bookmark=f"{number}  {architecture.summary}, {errors}",
+        note="  ·  ".join(facts),
+        sequence=reads.sequence_of(number),
+        predicted=labels,
+        truth=truth,
+    )
 
 
 def _is_earlier_export(target: Path, variant: str) -> bool:

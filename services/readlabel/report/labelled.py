@@ -26,5 +26,11 @@ def drawn_labelled(
         facts = [f"read {reads.read_ids[read]}", f"{len(sequence):,} bases"]
         if strands:
             facts.append(f"strand {strands}")
-        title = f"{first + read} ({architectures[read]})"
-        yield DrawnRead(title, "  ·  ".join(facts), sequence, reads.labels_of(read), None)
+        yield DrawnRead(
+            title=f"{first + read} ({architectures[read]})",
+            bookmark=f"{first + read}  {architectures[read].summary}, {reads.read_ids[read]}",
+            note="  ·  ".join(facts),
+            sequence=sequence,
+            predicted=reads.labels_of(read),
+            truth=None,
+        )

@@ -8,20 +8,18 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 
 from readlabel.artifacts.atomic import atomic_path
-from readlabel.messages import Hyperparameters, InputError
+from readlabel.messages import Hyperparameters, InputError, Library, Scores, as_written
 from readlabel.report.variants import SUCCEEDED, Variant
 
 LEADERBOARD = "leaderboard.tsv"
 CRITERION = (
-    "The best variant labels the largest share of validation bases correctly. Variants within one standard error of "
-    "the largest share, estimated over its validation reads, are tied with it: of these the one with the highest share "
-    "of reads with the exact segment order is best, then the one with the higher macro-F1, then the higher share of "
-    "bases, then fewer trainable parameters, then the lower index. The others follow by their share of bases."
+    "Ranked by per-base accuracy. Variants within one standard error of the highest, estimated over the validation "
+    "reads, are tied with it: among them the higher exact order decides, then macro-F1, per-base accuracy, fewer "
+    "trainable parameters and the lower index."
 )
 ABSENT = "NA"
 
@@ -81,6 +79,16 @@ def rank(variants: Sequence[Variant]) -> tuple[Ranked, ...]:
     return tuple(ranked)
 
 
+def decided_by(ranked: Sequence[Ranked]) -> str:
+    """What put the best of one model's variants before the next of those tied with it; empty without a tie."""
+    tied = [row.variant for row in ranked if row.tied]
+    if len(tied) < 2:
+        return ""
+    return next(
+        name for name, first, second in zip(_MERITS, _merit(tied[0]), _merit(tied[1]), strict=True) if first != second
+    )
+
+
 def by_model(ranked: Sequence[Ranked]) -> list[tuple[str, list[Ranked]]]:
     """The rows of each model, models as they come."""
     return [(model, list(rows)) for model, rows in groupby(ranked, key=lambda row: row.variant.entry.model)]
@@ -93,11 +101,8 @@ def varying(ranked: Sequence[Ranked]) -> tuple[str, ...]:
 
 
 def hyperparameter_text(variant: Variant, name: str) -> str:
-    """A hyperparameter as the parameter table writes it: TRUE and FALSE, and 0.0001 rather than 1e-4."""
-    value = getattr(variant.entry.point.hyperparameters, name)
-    if isinstance(value, bool):
-        return str(value).upper()
-    return format(Decimal(repr(value)), "f").removesuffix(".0") if isinstance(value, float) else str(value)
+    """A hyperparameter as the parameter table writes it."""
+    return as_written(getattr(variant.entry.point.hyperparameters, name))
 
 
 def comparability(ranked: Sequence[Ranked]) -> str:
@@ -111,6 +116,12 @@ def comparability(ranked: Sequence[Ranked]) -> str:
         return ""
     sets = "; ".join(f"{', '.join(names)} on {digest[:12]}" for digest, names in sorted(judged_on.items()))
     return f"These variants were judged on different validation reads, so their figures do not compare: {sets}."
+
+
+def exact_shares(scores: Scores, library: Library) -> tuple[tuple[str, float], ...]:
+    """Shares of barcodes and of UMIs that are cut out exactly, where there are any."""
+    shares = (("barcodes", scores.exact_share(library.barcodes)), ("UMIs", scores.exact_share(library.umis)))
+    return tuple((name, share) for name, share in shares if share is not None)
 
 
 def write_leaderboard(target: Path, ranked: Sequence[Ranked]) -> None:
@@ -155,6 +166,9 @@ def _tie_limit(variants: Sequence[Variant]) -> float:
     if best is None or best.metrics is None:
         return 0.0
     return best.metrics.validation.accuracy - best.metrics.validation.accuracy_error
+
+
+_MERITS = ("exact order", "macro-F1", "per-base accuracy", "number of parameters", "index")
 
 
 def _merit(variant: Variant) -> tuple[float, float, float, int, int]:

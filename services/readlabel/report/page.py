@@ -5,37 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from readlabel.messages import Hyperparameters, LabelScore, Library, RunRecord, Scores
+from readlabel.messages import Hyperparameters, LabelScore, Library, RunRecord
 from readlabel.report.charts import Chart, line_chart, strip_chart
-from readlabel.report.leaderboard import CRITERION, Ranked, by_model, comparability, hyperparameter_text, varying
+from readlabel.report.heat import Heat, heat_of
+from readlabel.report.leaderboard import (
+    CRITERION,
+    Ranked,
+    by_model,
+    comparability,
+    decided_by,
+    exact_shares,
+    hyperparameter_text,
+    varying,
+)
 from readlabel.report.palette import fills
 from readlabel.report.variants import MISSING, SUCCEEDED, Stranger
+from readlabel.report.words import combination_text
 
-_LEAST_SHARE = 5e-4
-"""Confusions of fewer than 0.05 % of a label's bases stay blank in the matrix; a pointer shows their number."""
-
-
-@dataclass(frozen=True)
-class HeatCell:
-    """Bases of one true label that were given one label. `strength` is its colour's, from 0 to 1."""
-
-    text: str
-    title: str
-    strength: float
-    right: bool
-
-    @property
-    def dark(self) -> bool:
-        """Whether the text on it must be white."""
-        return self.strength > (0.55 if self.right else 0.93)
-
-
-@dataclass(frozen=True)
-class Heat:
-    """The confusion matrix in the library's order: a row a true label."""
-
-    labels: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[HeatCell, ...]], ...]
+_NAMED_MODELS = 3
+"""More models are counted in the title."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +40,7 @@ class VariantSection:
 
     row: Ranked
     varying: tuple[tuple[str, str], ...]
+    combination: str
     whole: tuple[tuple[str, float], ...]
     charts: tuple[Chart, ...]
     labels: tuple[LabelScore, ...]
@@ -73,6 +62,8 @@ class ModelSection:
     best: VariantSection | None
     variants: tuple[VariantSection, ...]
     tied: tuple[str, ...]
+    decided_by: str
+    notes: tuple[tuple[str, tuple[str, ...]], ...]
     effects: tuple[Chart, ...]
     warning: str
 
@@ -107,11 +98,21 @@ def build_page(
     missing = sum(row.variant.state == MISSING for row in ranked)
     counts = (("with a model", good), ("failed", len(ranked) - good - missing), ("without an outcome", missing))
     names = [section.model for section in models]
-    title = ", ".join(names) if len(names) <= 3 else f"{len(names)} models"
+    title = ", ".join(names) if len(names) <= _NAMED_MODELS else f"{len(names)} models"
+    title += f", {len(ranked)} combination{'' if len(ranked) == 1 else 's'}"
+    return Page(title, _trained(ranked), CRITERION, counts, models, tuple(strangers), bool(first_pages), version)
+
+
+def _trained(ranked: Sequence[Ranked]) -> str:
+    """When the variants were trained, in UTC; the report's own date would make each report another one."""
     attempts = [attempt for row in ranked if row.variant.record for attempt in row.variant.record.attempts]
-    ends = [attempt.end_time for attempt in attempts if attempt.end_time]
-    trained = f"Trained from {min(attempt.start_time for attempt in attempts)} to {max(ends)}." if ends else ""
-    return Page(title, trained, CRITERION, counts, models, tuple(strangers), bool(first_pages), version)
+    times = [time for attempt in attempts for time in (attempt.start_time, attempt.end_time) if time]
+    if not times:
+        return ""
+    (first_day, first), (last_day, last) = ((time[:10], time[11:16]) for time in (min(times), max(times)))
+    if first_day == last_day:
+        return f"Trained on {first_day}, {first} to {last} UTC."
+    return f"Trained from {first_day} {first} to {last_day} {last} UTC."
 
 
 def _model(model: str, rows: Sequence[Ranked], first_pages: Mapping[str, int]) -> ModelSection:
@@ -127,9 +128,20 @@ def _model(model: str, rows: Sequence[Ranked], first_pages: Mapping[str, int]) -
         best=sections[0] if good else None,
         variants=sections,
         tied=tuple(row.variant.entry.variant for row in good[1:] if row.tied),
+        decided_by=decided_by(good),
+        notes=_notes(rows),
         effects=tuple(chart for name in names for chart in _effects(name, good)),
         warning=comparability(good),
     )
+
+
+def _notes(rows: Sequence[Ranked]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Each note of a run, with the variants that have it."""
+    holders: dict[str, list[str]] = {}
+    for row in rows:
+        for note in () if row.variant.record is None else row.variant.record.notes:
+            holders.setdefault(note, []).append(row.variant.entry.variant)
+    return tuple((note, tuple(names)) for note, names in holders.items())
 
 
 def _effects(name: str, rows: Sequence[Ranked]) -> tuple[Chart, ...]:
@@ -161,21 +173,16 @@ def _variant(row: Ranked, names: Sequence[str], library: Library, first_pages: M
     return VariantSection(
         row=row,
         varying=tuple((name, hyperparameter_text(variant, name)) for name in names),
-        whole=() if scores is None else _whole(scores, library),
+        combination=combination_text(variant.entry.point.hyperparameters, names),
+        whole=() if scores is None else exact_shares(scores, library),
         charts=_curves(row),
         labels=tuple(by_label[label] for label in order if label in by_label),
-        heat=None if scores is None else _heat(scores, order),
+        heat=None if scores is None else heat_of(scores, order),
         hyperparameters=tuple((name, hyperparameter_text(variant, name)) for name in Hyperparameters.model_fields),
         provenance=() if variant.record is None else _provenance(variant.record),
         links=_links(row),
         first_page=first_pages.get(variant.entry.variant),
     )
-
-
-def _whole(scores: Scores, library: Library) -> tuple[tuple[str, float], ...]:
-    """Shares of barcodes and of UMIs that are cut out exactly, where there are any."""
-    shares = (("barcodes", scores.exact_share(library.barcodes)), ("UMIs", scores.exact_share(library.umis)))
-    return tuple((name, share) for name, share in shares if share is not None)
 
 
 def _curves(row: Ranked) -> tuple[Chart, ...]:
@@ -201,30 +208,6 @@ def _curves(row: Ranked) -> tuple[Chart, ...]:
         line_chart("Learning rate", "epoch", [("learning rate", history.learning_rate)], best, percent=False),
     )
     return tuple(chart for chart in charts if chart is not None)
-
-
-def _heat(scores: Scores, order: Sequence[str]) -> Heat:
-    index = {score.label: place for place, score in enumerate(scores.labels)}
-    labels = tuple(label for label in order if label in index)
-    rows = []
-    for true in labels:
-        counts = scores.confusion[index[true]]
-        total = sum(counts)
-        cells = []
-        for predicted in labels:
-            bases = counts[index[predicted]]
-            share = bases / total if total else 0.0
-            cells.append(
-                HeatCell(
-                    text=f"{share:.1%}".removesuffix("%") if share >= _LEAST_SHARE else "",
-                    title=f"{bases:,} of {total:,} bases of {true} labelled {predicted}",
-                    # The cube root lets a confusion of one base in a thousand be seen beside one of one in three.
-                    strength=round(share ** (1 if predicted == true else 1 / 3), 3) if share >= _LEAST_SHARE else 0.0,
-                    right=predicted == true,
-                )
-            )
-        rows.append((true, tuple(cells)))
-    return Heat(labels, tuple(rows))
 
 
 def _links(row: Ranked) -> tuple[Link, ...]:

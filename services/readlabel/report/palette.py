@@ -1,4 +1,4 @@
-"""Colours of labels: the labels of a library enter, one fixed fill a label leaves, the same in every PDF and HTML page.
+"""Colours of labels: a library's labels enter, one fixed fill a label leaves, the same in every PDF and HTML page.
 
 The fills are Paul Tol's "light" scheme (https://personal.sron.nl/~pault/, SRON/EPS/TN/09-002): made for dark text on
 filled cells and distinct in all forms of colour blindness. cDNA takes the scheme's pale grey, so that the segments a
@@ -7,31 +7,19 @@ library adds to a transcript stand out from it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 
 from readlabel.messages import CDNA
 
-CDNA_FILL = "#DDDDDD"
-FILLS = ("#77AADD", "#EE8866", "#44BB99", "#FFAABB", "#EEDD88", "#99DDFF", "#BBCC33", "#AAAA00")
 TEXT = "#1A1A1A"
 MUTED = "#5F6670"
 WRONG = "#B00020"
 
-_SHADES = (0.0, 0.45, -0.18)
-"""Each further round through the fills is lighter, then darker; names are always written beside a colour."""
-
-
-def fills(labels: Sequence[str]) -> dict[str, str]:
-    """Give each label its fill as ``#RRGGBB``.
-
-    The answer depends on the labels alone and not on their order: cDNA is grey, the others take the fills in sorted
-    order.
-    """
-    colours = {CDNA: CDNA_FILL} if CDNA in labels else {}
-    for place, label in enumerate(sorted(set(labels) - {CDNA})):
-        cycle, slot = divmod(place, len(FILLS))
-        colours[label] = _shade(FILLS[slot], _SHADES[cycle % len(_SHADES)])
-    return colours
+_BLUE, _ORANGE, _MINT, _PINK = "#77AADD", "#EE8866", "#44BB99", "#FFAABB"
+_YELLOW, _CYAN, _PEAR, _OLIVE, _GREY = "#EEDD88", "#99DDFF", "#BBCC33", "#AAAA00", "#DDDDDD"
+_FILLS = (_BLUE, _ORANGE, _MINT, _PINK, _YELLOW, _CYAN, _PEAR, _OLIVE)
+_LIGHTER, _DARKER = 0.45, -0.18
 
 
 def _shade(colour: str, amount: float) -> str:
@@ -39,3 +27,52 @@ def _shade(colour: str, amount: float) -> str:
     target = 255 if amount > 0 else 0
     channels = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
     return "#" + "".join(f"{round(channel + (target - channel) * abs(amount)):02X}" for channel in channels)
+
+
+KNOWN = {
+    CDNA: _GREY,
+    "5p": _ORANGE,
+    "3p": _BLUE,
+    "CBC": _MINT,
+    "UMI": _YELLOW,
+    "polyT": _PEAR,
+    "polyA": _OLIVE,
+    "SLS": _CYAN,
+    "TSO": _shade(_CYAN, _DARKER),
+    "BC1": _shade(_MINT, _LIGHTER),
+    "BC2": _shade(_MINT, _DARKER),
+    "BC3": _PINK,
+}
+"""Names that many libraries share. No other name takes their fills while there is another one."""
+
+_FREE = tuple(
+    fill
+    for amount in (0.0, _LIGHTER, _DARKER)
+    for fill in (_shade(base, amount) for base in _FILLS)
+    if fill not in KNOWN.values()
+)
+
+
+def fills(labels: Sequence[str]) -> dict[str, str]:
+    """Give each label its fill as ``#RRGGBB``; no two of a library's labels share one.
+
+    A name of `KNOWN` has the same fill in every library. Any other name has a place of its own among the free fills,
+    drawn from its letters, and leaves it only where an earlier one of the same library, in sorted order, holds it.
+    """
+    colours = {label: KNOWN[label] for label in labels if label in KNOWN}
+    taken = set(colours.values())
+    for label in sorted(set(labels) - set(KNOWN)):
+        colours[label] = next(fill for fill in _candidates(label) if fill not in taken)
+        taken.add(colours[label])
+    return colours
+
+
+def _candidates(label: str) -> Iterator[str]:
+    """Fills in the order in which a name tries them; more than a library may have segments."""
+    place = int.from_bytes(hashlib.sha256(label.encode()).digest()[:4], "big") % len(_FREE)
+    yield from _FREE[place:] + _FREE[:place]
+    yield from KNOWN.values()
+    # From here on neighbours look alike: names are always written beside a colour.
+    for percent in range(60, 10, -2):
+        for base in _FILLS:
+            yield _shade(base, percent / 100)

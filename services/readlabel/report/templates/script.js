@@ -23,8 +23,20 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   }
 }
-// A link to a variant opens it, and so does printing.
+// Paper shows what is open.
+for (const list of document.querySelectorAll(".variants")) {
+  const variants = list.querySelectorAll(":scope > details");
+  if (variants.length < 2) continue;
+  const button = document.createElement("button");
+  const shut = () => [...variants].some((part) => !part.open);
+  const name = () => { button.textContent = shut() ? "open all" : "close all"; };
+  button.type = "button";
+  button.addEventListener("click", () => { const open = shut(); for (const part of variants) part.open = open; });
+  for (const part of variants) part.addEventListener("toggle", name);
+  name();
+  list.previousElementSibling.append(button);
+}
+// A link to a variant opens it.
 const reveal = () => document.querySelector(`details[id="${CSS.escape(decodeURIComponent(location.hash.slice(1)))}"]`)?.setAttribute("open", "");
 addEventListener("hashchange", reveal);
 reveal();
-addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((part) => part.setAttribute("open", "")));
