@@ -31,9 +31,11 @@ from readlabel.server.desk import RunDesk
 from readlabel.server.devices import plan_slots
 from readlabel.server.guard import Guard
 from readlabel.server.leases import default_lease_dir
+from readlabel.server.metrics import serve_metrics
 from readlabel.server.retention import Collected, Retention
 from readlabel.server.run_store import RunStore
 from readlabel.server.slots import SlotRunner
+from readlabel.server.telemetry import Telemetry
 from readlabel.server.tokens import Tokens
 from readlabel.server.training_servicer import TrainingServicer
 from readlabel.v1 import blob_service_pb2, blob_service_pb2_grpc, training_service_pb2, training_service_pb2_grpc
@@ -56,7 +58,7 @@ async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
 
     Raises:
         InputError: the configuration does not go together or names what is not there.
-        AddressInUseError: the address is taken.
+        AddressInUseError: the address, or that for metrics, is taken.
         OutputError: the data or checkpoint folder cannot be written, or another service uses it.
         StoreError: the run store is damaged or of a later version.
     """
@@ -83,7 +85,8 @@ async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
         blobs = BlobStore(config.data_dir, config.limits.blob_bytes)
         for path in config.link:
             await asyncio.to_thread(blobs.link, path)
-        desk = RunDesk(store, blobs, config)
+        telemetry = Telemetry()
+        desk = RunDesk(store, blobs, config, telemetry)
         for line in desk.recover():
             say(line)
         if not config.private:
@@ -93,11 +96,23 @@ async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
                 say(str(collected))
             closing.callback(asyncio.create_task(retention.keep_collecting(), name="retention").cancel)
         runners = [SlotRunner(slot, desk, blobs, config) for slot in slots]
+        if config.metrics_listen is not None:
+            page, end = serve_metrics(
+                config.metrics_listen,
+                telemetry,
+                config.data_dir / "runs.sqlite",
+                config.limits.queued_runs,
+                lambda: [runner.use for runner in runners],
+            )
+            closing.callback(end)
+            say(f"metrics at {page}")
         server = _make_server(config, tokens)
         # A server that is never stopped would hold up the interpreter's end.
         closing.push_async_callback(server.stop, _CALLS_GRACE_SECONDS)
         checker = await _add_services(
-            server, TrainingServicer(desk, config.limits, lambda: [runner.device for runner in runners]), blobs, config
+            server,
+            TrainingServicer(desk, config.limits, lambda: [runner.device for runner in runners]),
+            BlobServicer(blobs, config.limits, telemetry),
         )
         address = bind(server, config)
         closing.callback(desk.bell.close)
@@ -113,14 +128,10 @@ async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
         say("stopping: runs checkpoint first" if any(runner.device.run for runner in runners) else "stopping")
 
 
-async def _add_services(
-    server: grpc.aio.Server, training: TrainingServicer, blobs: BlobStore, config: ServerConfig
-) -> Any:
+async def _add_services(server: grpc.aio.Server, training: TrainingServicer, blobs: BlobServicer) -> Any:
     """Add the two services, health (which is returned) and reflection."""
     training_service_pb2_grpc.add_TrainingServiceServicer_to_server(training, server)  # type: ignore[no-untyped-call]
-    blob_service_pb2_grpc.add_BlobServiceServicer_to_server(  # type: ignore[no-untyped-call]
-        BlobServicer(blobs, config.limits), server
-    )
+    blob_service_pb2_grpc.add_BlobServiceServicer_to_server(blobs, server)  # type: ignore[no-untyped-call]
     checker = health.aio.HealthServicer()  # type: ignore[attr-defined]
     health_pb2_grpc.add_HealthServicer_to_server(checker, server)
     for service in SERVICES:

@@ -11,6 +11,7 @@ import grpc.aio
 from readlabel.messages import BlobRef, InputError, Problem
 from readlabel.server.blob_store import BlobStore, Upload
 from readlabel.server.config import Limits
+from readlabel.server.telemetry import Telemetry
 from readlabel.v1 import blob_service_pb2 as pb
 from readlabel.v1 import blob_service_pb2_grpc, training_run_pb2
 from readlabel.wire import MAX_CHUNK_BYTES, RpcError, check_chunk, from_proto, make_chunk, to_proto
@@ -19,8 +20,9 @@ from readlabel.wire import MAX_CHUNK_BYTES, RpcError, check_chunk, from_proto, m
 class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer):
     """Translates between proto and the blob store."""
 
-    def __init__(self, blobs: BlobStore, limits: Limits) -> None:
+    def __init__(self, blobs: BlobStore, limits: Limits, telemetry: Telemetry) -> None:
         self._blobs = blobs
+        self._telemetry = telemetry
         self._limits = limits
 
     async def FindMissingBlobs(  # noqa: N802
@@ -77,6 +79,7 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer):
             while data := await asyncio.to_thread(handle.read, MAX_CHUNK_BYTES):
                 yield pb.ReadBlobResponse(chunk=make_chunk(data), offset=offset)
                 offset += len(data)
+                self._telemetry.sent(len(data))
 
     async def _next(self, context: Any) -> pb.WriteBlobRequest | None:
         """The next message, or None at the end of the stream.
@@ -100,7 +103,9 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer):
                 metadata={"committed_size": str(upload.committed)},
             )
         if request.HasField("chunk"):
-            await upload.append(check_chunk(request.chunk))
+            data = check_chunk(request.chunk)
+            await upload.append(data)
+            self._telemetry.received(len(data))
 
 
 def _blob(request: pb.WriteBlobRequest | pb.GetWriteStatusRequest | pb.ReadBlobRequest) -> BlobRef:
