@@ -9,7 +9,7 @@ DEVICE ?= 0
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup run test lint format test-extras bench-simulator bench-label bench-memory bench-scaling check-gpu clean lock stubs bench-engine test-service-faults images test-containers test-slurm
+.PHONY: help setup run test lint format test-extras bench-simulator bench-label bench-memory bench-scaling check-gpu clean lock stubs bench-engine test-service-faults images test-containers test-slurm test-clients
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -33,6 +33,10 @@ test: $(STAMP) ## Every test: unit, service over real sockets, pipeline under re
 
 test-service-faults: $(STAMP) ## The service under kills, damaged uploads, full disks and slow readers (20 min)
 	unshare --mount $(if $(filter-out 0,$(shell id -u)),--map-root-user) $(BIN)/python -m pytest $(PYTEST_ARGS) tests/service/faults
+
+test-clients: $(STAMP) ## The service with gRPC clients of others, and the client in docs/clients; needs Go 1.24
+	tools/go-tools
+	$(BIN)/python -m pytest -m clients tests/service/clients $(PYTEST_ARGS)
 
 lint: $(STAMP) ## ruff, mypy, import-linter, buf, hadolint and the strict Nextflow parser
 	$(BIN)/ruff check .
