@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from readlabel.messages import Library, Segment
+
+settings.register_profile("long", max_examples=5000, deadline=None)
 
 ROOT = Path(__file__).resolve().parent.parent
 

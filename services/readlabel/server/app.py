@@ -19,7 +19,6 @@ from typing import Any
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from readlabel import __version__
 from readlabel.server.addresses import bind, check_address
@@ -32,6 +31,7 @@ from readlabel.server.devices import plan_slots
 from readlabel.server.guard import Guard
 from readlabel.server.leases import default_lease_dir
 from readlabel.server.metrics import serve_metrics
+from readlabel.server.reflection import add_reflection
 from readlabel.server.retention import Collected, Retention
 from readlabel.server.run_store import RunStore
 from readlabel.server.slots import SlotRunner
@@ -136,7 +136,7 @@ async def _add_services(server: grpc.aio.Server, training: TrainingServicer, blo
     health_pb2_grpc.add_HealthServicer_to_server(checker, server)
     for service in SERVICES:
         await checker.set(service, health_pb2.HealthCheckResponse.SERVING)
-    reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    add_reflection((*SERVICES, health.SERVICE_NAME), server)
     return checker
 
 
@@ -151,6 +151,8 @@ def _make_server(config: ServerConfig, tokens: Tokens | None) -> grpc.aio.Server
     options = [
         ("grpc.so_reuseport", 0),  # else two services share a port without a word
         ("grpc.max_receive_message_length", config.limits.message_bytes),
+        # A megabyte of compressed zeros would be a gigabyte here; reads and artifacts hardly compress.
+        ("grpc.compression_enabled_algorithms_bitset", 1),
         # Clients that ping to keep a quiet stream alive are welcome; dead ones are noticed.
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 20_000),

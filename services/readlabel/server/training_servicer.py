@@ -18,6 +18,7 @@ from readlabel.v1 import training_run_pb2, training_service_pb2_grpc
 from readlabel.v1 import training_service_pb2 as pb
 from readlabel.wire import (
     MAX_CHUNK_BYTES,
+    MAX_TAGS,
     Device,
     RunPage,
     ServerInfo,
@@ -78,10 +79,13 @@ class TrainingServicer(training_service_pb2_grpc.TrainingServiceServicer):
         """List a page of runs."""
         if request.page_size < 0:
             raise InputError([Problem("page_size", f"{request.page_size} is negative")])
-        unknown = [number for number in request.states if _STATES.get(number, "UNSPECIFIED") == "UNSPECIFIED"]
+        numbers = sorted(set(request.states))
+        unknown = [number for number in numbers if _STATES.get(number, "UNSPECIFIED") == "UNSPECIFIED"]
         if unknown:
             raise InputError([Problem("states", f"{unknown[0]} is no state of a run")])
-        states = [cast(RunState, _STATES[number]) for number in request.states]
+        states = [cast(RunState, _STATES[number]) for number in numbers]
+        if len(request.tags) > MAX_TAGS:
+            raise InputError([Problem("tags", f"{len(request.tags)}; a run has at most {MAX_TAGS}")])
         asked = hashlib.sha256(json.dumps([states, sorted(request.tags.items())]).encode()).hexdigest()[:12]
         before = _parse_token(request.page_token, asked) if request.page_token else None
         size = min(request.page_size or self._limits.default_page_size, self._limits.page_size)
@@ -131,6 +135,8 @@ def _parse_token(token: str, asked: str) -> int:
         before = int(cursor)
     except (ValueError, binascii.Error) as error:
         raise InputError([Problem("page_token", "is none that this service gave")]) from error
+    if not 0 < before < 1 << 63:
+        raise InputError([Problem("page_token", "is none that this service gave")])
     if digest != asked:
         raise InputError([Problem("page_token", "is of a request with other states or tags")])
     return before
