@@ -50,7 +50,11 @@ def main(
     max_queued: Annotated[int, typer.Option(min=1, help="Runs that may wait; more are refused.")] = Limits.queued_runs,
     grace: Annotated[float, typer.Option(min=0, help="Seconds that runs may take to checkpoint at the end.")] = 30,
     lease_dir: Annotated[
-        Path | None, typer.Option(help="Folder by which services on one host share devices. GPUs are always shared so.")
+        Path | None,
+        typer.Option(
+            help="Folder by which services on one host share GPUs and cores. (Default: by user; only private ones "
+            "share cores then.)"
+        ),
     ] = None,
     keep_runs: KeepRuns = None,
     keep_blobs: KeepBlobs = DEFAULT_KEEP_BLOBS,

@@ -15,21 +15,23 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from readlabel import __version__
+from readlabel.messages import OutputError
 from readlabel.server.addresses import bind, check_address
 from readlabel.server.blob_servicer import BlobServicer
 from readlabel.server.blob_store import BlobStore
 from readlabel.server.config import ServerConfig
 from readlabel.server.data_dir import check_writable, lock_data_dir
 from readlabel.server.desk import RunDesk
-from readlabel.server.devices import plan_slots
+from readlabel.server.devices import Slot, plan_slots
 from readlabel.server.guard import Guard
-from readlabel.server.leases import default_lease_dir
+from readlabel.server.leases import default_lease_dir, make_private
 from readlabel.server.metrics import serve_metrics
 from readlabel.server.reflection import add_reflection
 from readlabel.server.retention import Collected, Retention
@@ -66,8 +68,7 @@ async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
         say(warning)
     tokens = Tokens(config.token_file) if config.token_file else None
     slots = plan_slots(config.devices, config.threads, config.private)
-    if any(not name.startswith("cpu:") for slot in slots for name in slot.candidates) and config.lease_dir is None:
-        config = replace(config, lease_dir=default_lease_dir())
+    config = replace(config, lease_dir=config.lease_dir or _usual_lease_dir(config, slots))
     if config.checkpoint_dir is not None:
         check_writable(config.checkpoint_dir)
     lock = lock_data_dir(config.data_dir, config.private)
@@ -138,6 +139,24 @@ async def _add_services(server: grpc.aio.Server, training: TrainingServicer, blo
         await checker.set(service, health_pb2.HealthCheckResponse.SERVING)
     add_reflection((*SERVICES, health.SERVICE_NAME), server)
     return checker
+
+
+def _usual_lease_dir(config: ServerConfig, slots: Sequence[Slot]) -> Path | None:
+    """Where devices are shared when nobody said so: GPUs always, cores by private services.
+
+    Who runs a standing service on a CPU has said how many slots and threads it has.
+    """
+    folder = default_lease_dir()
+    if not all(slot.on_cpu for slot in slots):
+        return folder
+    if not config.private:
+        return None
+    try:
+        make_private(folder)
+    except OutputError as error:  # cores that two share make both slow, and nothing worse
+        log.warning("%s; this service trains without regard to others on this host", error)
+        return None
+    return folder
 
 
 async def _stop_all(runners: Sequence[SlotRunner]) -> None:

@@ -74,7 +74,7 @@ class ServerConfig:
         private: serve one client, whose end is the end of standard input, and leave no files behind.
         link: files that are in the blob store from the start, by link.
         metrics_listen: ``host:port`` of the page for Prometheus, or None for none.
-        lease_dir: where the services of one host agree on devices; None leases nothing.
+        lease_dir: where the services of one host agree on devices; None is the usual folder, or leases nothing.
         grace_seconds: workers may take so long to checkpoint when the service stops.
         worker_command: what starts a worker.
         limits: see Limits.

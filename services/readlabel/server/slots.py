@@ -55,7 +55,7 @@ class SlotRunner:
         self._desk = desk
         self._blobs = blobs
         self._config = config
-        self._lease = SlotLease(config.lease_dir, slot.candidates)
+        self._lease = SlotLease(config.lease_dir, slot)
         self._logs = config.data_dir / "workers"
         self._numbers = itertools.count(1)
         self._spare: asyncio.Task[tuple[Worker, Path]] | None = None
