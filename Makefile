@@ -9,7 +9,7 @@ DEVICE ?= 0
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup run test lint format test-extras bench-simulator bench-label bench-memory bench-scaling check-gpu clean lock stubs bench-engine test-service-faults images test-containers test-slurm test-clients
+.PHONY: help setup run test lint format test-extras bench-simulator bench-label bench-memory bench-scaling check-gpu clean lock stubs bench-engine test-service-faults images test-containers test-slurm test-clients bench-service
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -68,6 +68,9 @@ bench-memory: $(STAMP) ## Bytes a base that a training step takes, and what batc
 
 bench-scaling: $(STAMP) ## Seconds an epoch over 1k, 10k and 100k reads, and a worker's start-up; build/bench/scaling.json
 	$(BIN)/python benchmarks/scaling.py
+
+bench-service: $(STAMP) ## Latency, throughput and memory of the service, queue and watchers; build/bench/service.json
+	$(BIN)/python benchmarks/service.py $(BENCH_ARGS)
 
 check-gpu: $(STAMP) ## Compare this machine's GPU with its CPU; make check-gpu DEVICE=0+1 for two together
 	$(BIN)/readlabel check-device --device $(DEVICE)
