@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OUTDIR ?= results
 DEVICE ?= 0
+MINUTES ?= 10
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup run test lint format test-extras bench-simulator bench-label bench-memory bench-scaling check-gpu clean lock stubs bench-engine test-service-faults images test-containers test-slurm test-clients bench-service
+.PHONY: help setup run test lint format test-extras bench-simulator bench-label bench-memory bench-scaling check-gpu clean lock stubs bench-engine test-service-faults images test-containers test-slurm test-clients bench-service soak
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -33,6 +34,9 @@ test: $(STAMP) ## Every test: unit, service over real sockets, pipeline under re
 
 test-service-faults: $(STAMP) ## The service under kills, damaged uploads, full disks and slow readers (20 min)
 	unshare --mount $(if $(filter-out 0,$(shell id -u)),--map-root-user) $(BIN)/python -m pytest $(PYTEST_ARGS) tests/service/faults
+
+soak: $(STAMP) ## A seeded mix of trainings, kills, torn uploads and stalled readers: memory stays flat; MINUTES=10
+	READLABEL_SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest $(PYTEST_ARGS) tests/service/soak
 
 test-clients: $(STAMP) ## The service with gRPC clients of others, and the client in docs/clients; needs Go 1.24
 	tools/go-tools

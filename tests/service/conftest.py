@@ -146,7 +146,9 @@ class Service:
             arguments += ["--socket", self.folder / "s.sock"]
         if scripted:
             arguments += ["--worker-command", SCRIPTED_WORKER]
-        self.process = processes.start(*arguments)
+        self._log = processes.folder / f"service-{len(processes.started)}.log"
+        with self._log.open("w") as log:  # no pipe: one that nobody reads would stop the service when it is full
+            self.process = processes.start(*arguments, stderr=log)
         self.lines: list[str] = []
         up = threading.Event()
         self._reader = threading.Thread(target=self._read, args=(up,), daemon=True)
@@ -166,8 +168,7 @@ class Service:
     def errors(self) -> str:
         """What it wrote to standard error; for one that has ended."""
         self.process.wait(DEADLINE)
-        assert self.process.stderr is not None
-        return self.process.stderr.read()
+        return self._log.read_text()
 
     def client(self, patience: float = 0, **options: Any) -> TrainingClient:
         """A client of it."""
