@@ -199,3 +199,23 @@ def test_every_run_that_a_worker_had_leaves_a_log(client: Any, make_script: Call
         wait_for_end(client, name)
         logs = {artifact.name: artifact.media_type for artifact in client.get(name).artifacts}
         assert logs["worker.log" if kind == "LOST" else "train.log"] == "text/plain", kind
+
+
+def test_memory_and_use_of_a_gpu_are_what_its_driver_says(
+    start_service: Callable[..., Any], processes: Any, tmp_path: Path
+) -> None:
+    driver = tmp_path / "bin" / "nvidia-smi"
+    driver.parent.mkdir()
+    driver.write_text(
+        '#!/bin/sh\ncase "$1" in\n  *memory*) echo "GPU-aa, 1024, 81920, 37"; echo "GPU-bb, 3, 81920, [N/A]" ;;\n'
+        '  *) echo "0, GPU-aa"; echo "1, GPU-bb" ;;\nesac\n'
+    )
+    driver.chmod(0o755)
+    processes.environment["PATH"] = f"{driver.parent}:{processes.environment['PATH']}"
+    processes.environment.pop("CUDA_VISIBLE_DEVICES", None)
+    service = start_service("--devices", "gpu:0", "--metrics-listen", "127.0.0.1:0")
+    shown = scrape(service)
+    assert shown["readlabel_device_memory_bytes"] == {("GPU-aa",): 1024 << 20}
+    assert shown["readlabel_device_memory_limit_bytes"] == {("GPU-aa",): 81920 << 20}
+    assert shown["readlabel_device_use_ratio"] == {("GPU-aa",): 0.37}
+    assert shown["readlabel_device_busy"] == {("GPU-aa",): 0}
