@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shlex
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from readlabel.client import Endpoint, TrainingClient
 from readlabel.messages import InputError
 from readlabel.server import devices
 from readlabel.server.devices import Slot
 from readlabel.server.leases import SlotLease
 
 TWO = ("gpu-a", "gpu-b")
-SCRIPTED_WORKER = shlex.join([sys.executable, str(Path(__file__).parent / "scripted_worker.py")])
 
 
 def lease(folder: Path, *candidates: str) -> SlotLease:
@@ -173,36 +169,9 @@ def test_runs_on_cores_hold_as_many_as_they_have_threads(tmp_path: Path, monkeyp
     asyncio.run(share())
 
 
-def test_two_private_services_share_the_cores_without_being_told_to(
-    processes: Any, make_script: Callable[..., Any], tmp_path: Path
-) -> None:
-    """As two TRAIN tasks of a pipeline do, or two people of one name: the second waits, says so, and trains in turn."""
-    environment = processes.environment | {"READLABEL_LEASE_DIR": str(tmp_path / "leases")}
-    started, clients, scripts = [], [], [make_script(gated=True), make_script(gated=True)]
-    for script in scripts:
-        folder = Path(tempfile.mkdtemp(prefix="rl-", dir="/tmp"))
-        processes.sockets.append(folder)
-        options = ["--private", "--socket", folder / "s.sock", "--link", script.path]
-        options += ["--worker-command", SCRIPTED_WORKER]
-        process = processes.start("serve", *options, stdin=subprocess.PIPE, env=environment)
-        assert " serves " in process.stdout.readline()
-        started.append(process)
-        clients.append(TrainingClient(Endpoint(f"unix:{folder / 's.sock'}")))
-    names = [clients[0].create(scripts[0].spec).name]
-    states = (event.state_change.state for event in clients[0].watch(names[0]) if event.state_change is not None)
-    assert "RUNNING" in states
-    names.append(clients[1].create(scripts[1].spec).name)
-    note = next(event.note for event in clients[1].watch(names[1]) if event.note is not None)
-    assert "other services on this host train there" in note.text
-    assert clients[1].get(names[1]).state == "QUEUED"
-    for script in scripts:
-        script.open(1, 2, 3)
-    for client, name in zip(clients, names, strict=True):
-        assert [event.epoch.epoch for event in client.watch(name) if event.epoch is not None] == [1, 2, 3]
-        client.close()
-    for process in started:
-        process.stdin.close()
-        assert process.wait(60) == 0
+def test_two_private_services_share_the_cores_without_being_told_to(trained_in_turn: Callable[..., None]) -> None:
+    """As two TRAIN tasks do that know nothing of each other, or one person in two terminals."""
+    trained_in_turn((), ())
 
 
 @pytest.mark.parametrize(
