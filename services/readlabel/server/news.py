@@ -6,6 +6,7 @@ A watcher keeps nothing but its place in the stream, so one that stops reading c
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
@@ -16,13 +17,12 @@ from readlabel.server.config import now
 from readlabel.server.run_store import RunStore
 from readlabel.wire import Heartbeat, RpcError, RunEvent, run_name
 
-_WAKE_AT_ONCE = 4
-
 
 class Bell:
     """Rings for those who wait for one run.
 
-    It wakes a few at a time, so that calls which come meanwhile are not held up by hundreds of watchers.
+    It wakes one in each turn of the event loop, so that calls which come meanwhile are not held up by hundreds of
+    watchers.
     """
 
     def __init__(self) -> None:
@@ -44,14 +44,14 @@ class Bell:
 
     def ring(self, run_id: str) -> None:
         """Wake all who wait for this run."""
-        self._wake(list(self._lines.pop(run_id, {})))
+        self._wake(deque(self._lines.pop(run_id, {})))
 
-    def _wake(self, line: list[asyncio.Future[None]]) -> None:
-        for ringing in line[:_WAKE_AT_ONCE]:
+    def _wake(self, line: deque[asyncio.Future[None]]) -> None:
+        if line:
+            ringing = line.popleft()
             if not ringing.done():
                 ringing.set_result(None)
-        if len(line) > _WAKE_AT_ONCE:
-            asyncio.get_running_loop().call_soon(self._wake, line[_WAKE_AT_ONCE:])
+            asyncio.get_running_loop().call_soon(self._wake, line)
 
     def close(self) -> None:
         """Wake everybody for the last time: the service stops."""
