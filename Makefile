@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OUTDIR ?= results
 DEVICE ?= 0
+MINUTES ?= 10
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup run test lint format test-extras bench-simulator bench-label bench-memory bench-scaling check-gpu clean lock stubs bench-engine test-service-faults images test-containers test-slurm
+.PHONY: help setup run test lint format test-extras bench-simulator bench-label bench-memory bench-scaling check-gpu clean lock stubs bench-engine test-service-faults images test-containers test-slurm test-clients bench-service soak
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -33,6 +34,13 @@ test: $(STAMP) ## Every test: unit, service over real sockets, pipeline under re
 
 test-service-faults: $(STAMP) ## The service under kills, damaged uploads, full disks and slow readers (20 min)
 	unshare --mount $(if $(filter-out 0,$(shell id -u)),--map-root-user) $(BIN)/python -m pytest $(PYTEST_ARGS) tests/service/faults
+
+soak: $(STAMP) ## A seeded mix of trainings, kills, torn uploads and stalled readers: memory stays flat; MINUTES=10
+	READLABEL_SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest $(PYTEST_ARGS) tests/service/soak
+
+test-clients: $(STAMP) ## The service with gRPC clients of others, and the client in docs/clients; needs Go 1.24
+	tools/go-tools
+	$(BIN)/python -m pytest -m clients tests/service/clients $(PYTEST_ARGS)
 
 lint: $(STAMP) ## ruff, mypy, import-linter, buf, hadolint and the strict Nextflow parser
 	$(BIN)/ruff check .
@@ -64,6 +72,9 @@ bench-memory: $(STAMP) ## Bytes a base that a training step takes, and what batc
 
 bench-scaling: $(STAMP) ## Seconds an epoch over 1k, 10k and 100k reads, and a worker's start-up; build/bench/scaling.json
 	$(BIN)/python benchmarks/scaling.py
+
+bench-service: $(STAMP) ## Latency, throughput and memory of the service, queue and watchers; build/bench/service.json
+	$(BIN)/python benchmarks/service.py $(BENCH_ARGS)
 
 check-gpu: $(STAMP) ## Compare this machine's GPU with its CPU; make check-gpu DEVICE=0+1 for two together
 	$(BIN)/readlabel check-device --device $(DEVICE)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from readlabel.messages import Library, Segment
+
+settings.register_profile("long", max_examples=5000, deadline=None)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -18,6 +22,14 @@ PATTERNS_3P = {
     "cDNA": "NN",
     "3p": "CCCATGTACTCTGCGTTGATACCACTGCTT",
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_leases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The tests share devices among themselves, and wait for nobody else on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("READLABEL_LEASE_DIR", str(tmp_path_factory.mktemp("leases")))
+        yield
 
 
 @pytest.fixture

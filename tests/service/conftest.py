@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +72,10 @@ class Processes:
         self.started: list[subprocess.Popen[str]] = []
         self.sockets: list[Path] = []
 
-    def start(self, *arguments: object, **options: Any) -> subprocess.Popen[str]:
-        """Start `readlabel ARGUMENTS`."""
+    def start(self, *arguments: object, inside: Sequence[str] = (), **options: Any) -> subprocess.Popen[str]:
+        """Start `readlabel ARGUMENTS`, by another command that it is given to if wanted."""
         process = subprocess.Popen(
-            [*COMMAND, *map(str, arguments)],
+            [*inside, *COMMAND, *map(str, arguments)],
             **{
                 "stdin": subprocess.DEVNULL,
                 "stdout": subprocess.PIPE,
@@ -146,7 +146,9 @@ class Service:
             arguments += ["--socket", self.folder / "s.sock"]
         if scripted:
             arguments += ["--worker-command", SCRIPTED_WORKER]
-        self.process = processes.start(*arguments)
+        self._log = processes.folder / f"service-{len(processes.started)}.log"
+        with self._log.open("w") as log:  # no pipe: one that nobody reads would stop the service when it is full
+            self.process = processes.start(*arguments, stderr=log)
         self.lines: list[str] = []
         up = threading.Event()
         self._reader = threading.Thread(target=self._read, args=(up,), daemon=True)
@@ -166,8 +168,7 @@ class Service:
     def errors(self) -> str:
         """What it wrote to standard error; for one that has ended."""
         self.process.wait(DEADLINE)
-        assert self.process.stderr is not None
-        return self.process.stderr.read()
+        return self._log.read_text()
 
     def client(self, patience: float = 0, **options: Any) -> TrainingClient:
         """A client of it."""
@@ -258,6 +259,42 @@ def start_service(processes: Processes, tmp_path: Path) -> Iterator[Callable[...
     yield start
     for service in started:
         service.process.kill()
+
+
+@pytest.fixture
+def trained_in_turn(processes: Processes, make_script: Callable[..., Script], tmp_path: Path) -> Callable[..., None]:
+    """Lets two private services, each by a command of its own, train at once: one waits, says so, and trains then."""
+    environment = processes.environment | {"READLABEL_LEASE_DIR": str(tmp_path / "leases")}
+
+    def start(script: Script, inside: Sequence[str]) -> tuple[subprocess.Popen[str], TrainingClient]:
+        folder = Path(tempfile.mkdtemp(prefix="rl-", dir="/tmp"))
+        processes.sockets.append(folder)
+        options = ["--private", "--socket", folder / "s.sock", "--link", script.path]
+        options += ["--worker-command", SCRIPTED_WORKER]
+        process = processes.start("serve", *options, inside=inside, stdin=subprocess.PIPE, env=environment)
+        assert " serves " in process.stdout.readline()
+        return process, TrainingClient(Endpoint(f"unix:{folder / 's.sock'}"))
+
+    def train(*inside: Sequence[str]) -> None:
+        scripts = [make_script(gated=True) for _ in inside]
+        started, clients = zip(*map(start, scripts, inside), strict=True)
+        names = [clients[0].create(scripts[0].spec).name]
+        states = (event.state_change.state for event in clients[0].watch(names[0]) if event.state_change is not None)
+        assert "RUNNING" in states
+        names.append(clients[1].create(scripts[1].spec).name)
+        note = next(event.note for event in clients[1].watch(names[1]) if event.note is not None)
+        assert "other services on this host train there" in note.text
+        assert clients[1].get(names[1]).state == "QUEUED"
+        for script in scripts:
+            script.open(1, 2, 3)
+        for client, name in zip(clients, names, strict=True):
+            assert [event.epoch.epoch for event in client.watch(name) if event.epoch is not None] == [1, 2, 3]
+            client.close()
+        for process in started:
+            process.stdin.close()
+            assert process.wait(DEADLINE) == 0
+
+    return train
 
 
 @pytest.fixture

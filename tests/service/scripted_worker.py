@@ -105,7 +105,13 @@ def die(checkpoints: Path, script: dict[str, Any]) -> None:
 def metrics_of(epoch: int, script: dict[str, Any]) -> EpochMetrics:
     """Plausible numbers, the same for the same epoch."""
     return EpochMetrics(
-        epoch=epoch, epochs=script["epochs"], loss=10 / epoch, accuracy=1 - 1 / (epoch + 1), learning_rate=0.001
+        epoch=epoch,
+        epochs=script["epochs"],
+        loss=10 / epoch,
+        accuracy=1 - 1 / (epoch + 1),
+        learning_rate=0.001,
+        bases_per_second=1000,
+        seconds=2,
     )
 
 

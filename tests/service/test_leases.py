@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,13 +14,18 @@ import pytest
 
 from readlabel.messages import InputError
 from readlabel.server import devices
+from readlabel.server.devices import Slot
 from readlabel.server.leases import SlotLease
 
 TWO = ("gpu-a", "gpu-b")
 
 
 def lease(folder: Path, *candidates: str) -> SlotLease:
-    return SlotLease(folder, candidates or TWO)
+    return SlotLease(folder, Slot("gpu", candidates or TWO, 1))
+
+
+def core_lease(folder: Path, threads: int) -> SlotLease:
+    return SlotLease(folder, Slot("cpu:0", ("cpu:0",), threads))
 
 
 def test_two_services_get_two_devices_and_the_third_waits_and_says_so(tmp_path: Path) -> None:
@@ -99,9 +105,11 @@ def test_those_who_wait_get_the_device_in_the_order_in_which_they_came(tmp_path:
 def test_a_lease_and_a_place_in_the_line_die_with_their_process(tmp_path: Path) -> None:
     """One process holds the device, one waits; both are killed, and the device is free at once."""
     program = (
-        "import asyncio, sys; from pathlib import Path; from readlabel.server.leases import SlotLease\n"
+        "import asyncio, sys; from pathlib import Path\n"
+        "from readlabel.server.leases import SlotLease\n"
+        "from readlabel.server.devices import Slot\n"
         "async def main():\n"
-        "    lease = SlotLease(Path(sys.argv[1]), ('gpu-a',))\n"
+        "    lease = SlotLease(Path(sys.argv[1]), Slot('gpu', ('gpu-a',), 1))\n"
         "    async with lease.acquire(lambda line: print('waits', flush=True)):\n"
         "        print('holds', flush=True)\n"
         "        await asyncio.sleep(600)\n"
@@ -126,17 +134,44 @@ def test_a_lease_and_a_place_in_the_line_die_with_their_process(tmp_path: Path) 
 def test_services_with_one_lease_folder_train_one_after_the_other(
     start_service: Callable[..., Any], make_script: Callable[..., Any], tmp_path: Path
 ) -> None:
-    more = ("--devices", "cpu:1", "--lease-dir", tmp_path / "leases")
+    more = ("--devices", "cpu:1", "--threads", os.cpu_count(), "--lease-dir", tmp_path / "leases")
     first, second = (start_service(*more, data_dir=tmp_path / name) for name in ("one", "two"))
     scripts = make_script(gated=True), make_script()
     with first.client() as one, second.client() as two:
         busy, waiting = scripts[0].create(one), scripts[1].create(two)
         next(event for event in one.watch(busy) if event.state_change and event.state_change.state == "RUNNING")
         note = next(event.note for event in two.watch(waiting) if event.note is not None)
-        assert note.text == "waits for cpu:0: other services on this host train there"
+        cores = f"{os.cpu_count()} of the host's {os.cpu_count()} CPU cores"
+        assert note.text == f"waits for {cores}: other services on this host train there"
         assert two.get(waiting).state == "QUEUED"
         first.kill()  # its worker may live a moment longer, and holds the lease as long
         assert [event.state_change.state for event in two.watch(waiting) if event.state_change][-1] == "SUCCEEDED"
+
+
+def test_runs_on_cores_hold_as_many_as_they_have_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+
+    async def share() -> None:
+        said: list[str] = []
+        one, three, wide, later = (core_lease(tmp_path, threads) for threads in (1, 3, 100, 1))
+        async with one.acquire(said.append), three.acquire(said.append):
+            assert said == []
+            waiting = asyncio.create_task(take(wide, said))
+            while not said:
+                await asyncio.sleep(0)
+            assert said == ["waits for 4 of the host's 4 CPU cores: other services on this host train there"]
+        # All four are free: who waits takes them all, and who came later waits in turn.
+        assert await asyncio.wait_for(waiting, 10) == "cpu:0"
+        assert await asyncio.wait_for(take(later, said), 10) == "cpu:0"
+        for each in (one, three, wide, later):
+            each.close()
+
+    asyncio.run(share())
+
+
+def test_two_private_services_share_the_cores_without_being_told_to(trained_in_turn: Callable[..., None]) -> None:
+    """As two TRAIN tasks do that know nothing of each other, or one person in two terminals."""
+    trained_in_turn((), ())
 
 
 @pytest.mark.parametrize(

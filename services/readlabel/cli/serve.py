@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import logging
+import json
 import os
 import shlex
 import sys
@@ -19,7 +19,8 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 from readlabel.cli._data_dir import DEFAULT_KEEP_BLOBS, KeepBlobs, KeepRuns, default_data_dir
 from readlabel.messages import InputError
 from readlabel.server.app import serve
-from readlabel.server.config import WORKER_COMMAND, Keep, Limits, ServerConfig, Tls
+from readlabel.server.config import WORKER_COMMAND, Keep, Limits, ServerConfig, Tls, now
+from readlabel.server.logs import LogFormat, set_up_logging
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
 
@@ -49,10 +50,18 @@ def main(
     max_queued: Annotated[int, typer.Option(min=1, help="Runs that may wait; more are refused.")] = Limits.queued_runs,
     grace: Annotated[float, typer.Option(min=0, help="Seconds that runs may take to checkpoint at the end.")] = 30,
     lease_dir: Annotated[
-        Path | None, typer.Option(help="Folder by which services on one host share devices. GPUs are always shared so.")
+        Path | None,
+        typer.Option(
+            help="Folder by which services on one host share GPUs and cores. (Default: by user; only private ones "
+            "share cores then.)"
+        ),
     ] = None,
     keep_runs: KeepRuns = None,
     keep_blobs: KeepBlobs = DEFAULT_KEEP_BLOBS,
+    metrics_listen: Annotated[
+        str | None, typer.Option(help="HOST:PORT of a page for Prometheus; whoever reaches it may read it.")
+    ] = None,
+    log_format: Annotated[LogFormat, typer.Option(help="text, or json: one object a line, with run ids.")] = "text",
     worker_command: Annotated[
         str | None, typer.Option(help="What starts a worker, instead of this Python with readlabel.trainer.")
     ] = None,
@@ -75,7 +84,7 @@ def main(
       readlabel serve --listen 0.0.0.0:50051 --token-file token \\
         --tls-cert cert.pem --tls-key key.pem
     """
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    set_up_logging(log_format)
     if listen is not None and socket is not None:
         raise InputError("give --listen or --socket, not both")
     if (tls_cert is None) != (tls_key is None):
@@ -98,13 +107,18 @@ def main(
         insecure=insecure,
         private=private,
         link=tuple(link or ()),
+        metrics_listen=metrics_listen,
         lease_dir=lease_dir.absolute() if lease_dir else None,
         grace_seconds=grace,
         worker_command=tuple(shlex.split(worker_command)) if worker_command else WORKER_COMMAND,
         limits=Limits(queued_runs=max_queued),
         keep=Keep(keep_runs, keep_blobs),
     )
-    asyncio.run(serve(config, _say))
+    asyncio.run(serve(config, _say if log_format == "text" else _say_json))
+
+
+def _say_json(line: str) -> None:
+    _say(json.dumps({"time": now(), "level": "INFO", "message": line}, ensure_ascii=False))
 
 
 def _say(line: str) -> None:

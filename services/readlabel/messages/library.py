@@ -94,8 +94,8 @@ class Library(Message):
 
     model: str = Field(description="The name a model of this library goes by.")
     segments: tuple[Segment, ...] = Field(min_length=1, max_length=200)
-    barcodes: tuple[str, ...] = Field((), description="Names of the segments that are cell barcodes.")
-    umis: tuple[str, ...] = Field((), description="Names of the segments that are UMIs.")
+    barcodes: tuple[str, ...] = Field((), max_length=200, description="Names of the segments that are cell barcodes.")
+    umis: tuple[str, ...] = Field((), max_length=200, description="Names of the segments that are UMIs.")
     strand: Literal["fwd", "rev"] = Field(description="Strand of the transcript that a forward read shows.")
 
     @field_validator("model")

@@ -15,25 +15,29 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from readlabel import __version__
+from readlabel.messages import OutputError
 from readlabel.server.addresses import bind, check_address
 from readlabel.server.blob_servicer import BlobServicer
 from readlabel.server.blob_store import BlobStore
 from readlabel.server.config import ServerConfig
 from readlabel.server.data_dir import check_writable, lock_data_dir
 from readlabel.server.desk import RunDesk
-from readlabel.server.devices import plan_slots
+from readlabel.server.devices import Slot, plan_slots
 from readlabel.server.guard import Guard
-from readlabel.server.leases import default_lease_dir
+from readlabel.server.leases import default_lease_dir, make_private
+from readlabel.server.metrics import serve_metrics
+from readlabel.server.reflection import add_reflection
 from readlabel.server.retention import Collected, Retention
 from readlabel.server.run_store import RunStore
 from readlabel.server.slots import SlotRunner
+from readlabel.server.telemetry import Telemetry
 from readlabel.server.tokens import Tokens
 from readlabel.server.training_servicer import TrainingServicer
 from readlabel.v1 import blob_service_pb2, blob_service_pb2_grpc, training_service_pb2, training_service_pb2_grpc
@@ -56,7 +60,7 @@ async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
 
     Raises:
         InputError: the configuration does not go together or names what is not there.
-        AddressInUseError: the address is taken.
+        AddressInUseError: the address, or that for metrics, is taken.
         OutputError: the data or checkpoint folder cannot be written, or another service uses it.
         StoreError: the run store is damaged or of a later version.
     """
@@ -64,8 +68,7 @@ async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
         say(warning)
     tokens = Tokens(config.token_file) if config.token_file else None
     slots = plan_slots(config.devices, config.threads, config.private)
-    if any(not name.startswith("cpu:") for slot in slots for name in slot.candidates) and config.lease_dir is None:
-        config = replace(config, lease_dir=default_lease_dir())
+    config = replace(config, lease_dir=config.lease_dir or _usual_lease_dir(config, slots))
     if config.checkpoint_dir is not None:
         check_writable(config.checkpoint_dir)
     lock = lock_data_dir(config.data_dir, config.private)
@@ -83,7 +86,8 @@ async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
         blobs = BlobStore(config.data_dir, config.limits.blob_bytes)
         for path in config.link:
             await asyncio.to_thread(blobs.link, path)
-        desk = RunDesk(store, blobs, config)
+        telemetry = Telemetry()
+        desk = RunDesk(store, blobs, config, telemetry)
         for line in desk.recover():
             say(line)
         if not config.private:
@@ -93,11 +97,23 @@ async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
                 say(str(collected))
             closing.callback(asyncio.create_task(retention.keep_collecting(), name="retention").cancel)
         runners = [SlotRunner(slot, desk, blobs, config) for slot in slots]
+        if config.metrics_listen is not None:
+            page, end = serve_metrics(
+                config.metrics_listen,
+                telemetry,
+                config.data_dir / "runs.sqlite",
+                config.limits.queued_runs,
+                lambda: [runner.use for runner in runners],
+            )
+            closing.callback(end)
+            say(f"metrics at {page}")
         server = _make_server(config, tokens)
         # A server that is never stopped would hold up the interpreter's end.
         closing.push_async_callback(server.stop, _CALLS_GRACE_SECONDS)
         checker = await _add_services(
-            server, TrainingServicer(desk, config.limits, lambda: [runner.device for runner in runners]), blobs, config
+            server,
+            TrainingServicer(desk, config.limits, lambda: [runner.device for runner in runners]),
+            BlobServicer(blobs, config.limits, telemetry),
         )
         address = bind(server, config)
         closing.callback(desk.bell.close)
@@ -113,20 +129,34 @@ async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
         say("stopping: runs checkpoint first" if any(runner.device.run for runner in runners) else "stopping")
 
 
-async def _add_services(
-    server: grpc.aio.Server, training: TrainingServicer, blobs: BlobStore, config: ServerConfig
-) -> Any:
+async def _add_services(server: grpc.aio.Server, training: TrainingServicer, blobs: BlobServicer) -> Any:
     """Add the two services, health (which is returned) and reflection."""
     training_service_pb2_grpc.add_TrainingServiceServicer_to_server(training, server)  # type: ignore[no-untyped-call]
-    blob_service_pb2_grpc.add_BlobServiceServicer_to_server(  # type: ignore[no-untyped-call]
-        BlobServicer(blobs, config.limits), server
-    )
+    blob_service_pb2_grpc.add_BlobServiceServicer_to_server(blobs, server)  # type: ignore[no-untyped-call]
     checker = health.aio.HealthServicer()  # type: ignore[attr-defined]
     health_pb2_grpc.add_HealthServicer_to_server(checker, server)
     for service in SERVICES:
         await checker.set(service, health_pb2.HealthCheckResponse.SERVING)
-    reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    add_reflection((*SERVICES, health.SERVICE_NAME), server)
     return checker
+
+
+def _usual_lease_dir(config: ServerConfig, slots: Sequence[Slot]) -> Path | None:
+    """Where devices are shared when nobody said so: GPUs always, cores by private services.
+
+    Who runs a standing service on a CPU has said how many slots and threads it has.
+    """
+    folder = default_lease_dir()
+    if not all(slot.on_cpu for slot in slots):
+        return folder
+    if not config.private:
+        return None
+    try:
+        make_private(folder)
+    except OutputError as error:  # cores that two share make both slow, and nothing worse
+        log.warning("%s; this service trains without regard to others on this host", error)
+        return None
+    return folder
 
 
 async def _stop_all(runners: Sequence[SlotRunner]) -> None:
@@ -140,6 +170,8 @@ def _make_server(config: ServerConfig, tokens: Tokens | None) -> grpc.aio.Server
     options = [
         ("grpc.so_reuseport", 0),  # else two services share a port without a word
         ("grpc.max_receive_message_length", config.limits.message_bytes),
+        # A megabyte of compressed zeros would be a gigabyte here; reads and artifacts hardly compress.
+        ("grpc.compression_enabled_algorithms_bitset", 1),
         # Clients that ping to keep a quiet stream alive are welcome; dead ones are noticed.
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 20_000),

@@ -11,6 +11,7 @@ import grpc.aio
 from readlabel.messages import BlobRef, InputError, Problem
 from readlabel.server.blob_store import BlobStore, Upload
 from readlabel.server.config import Limits
+from readlabel.server.telemetry import Telemetry
 from readlabel.v1 import blob_service_pb2 as pb
 from readlabel.v1 import blob_service_pb2_grpc, training_run_pb2
 from readlabel.wire import MAX_CHUNK_BYTES, RpcError, check_chunk, from_proto, make_chunk, to_proto
@@ -19,8 +20,9 @@ from readlabel.wire import MAX_CHUNK_BYTES, RpcError, check_chunk, from_proto, m
 class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer):
     """Translates between proto and the blob store."""
 
-    def __init__(self, blobs: BlobStore, limits: Limits) -> None:
+    def __init__(self, blobs: BlobStore, limits: Limits, telemetry: Telemetry) -> None:
         self._blobs = blobs
+        self._telemetry = telemetry
         self._limits = limits
 
     async def FindMissingBlobs(  # noqa: N802
@@ -36,10 +38,10 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer):
         return pb.FindMissingBlobsResponse(missing=missing)
 
     async def WriteBlob(  # noqa: N802
-        self, _requests: AsyncIterator[pb.WriteBlobRequest], context: Any
+        self, requests: AsyncIterator[pb.WriteBlobRequest], _context: Any
     ) -> pb.WriteBlobResponse:
         """Take a blob in chunks."""
-        request = await self._next(context)
+        request = await self._next(requests)
         if request is None:
             raise InputError([Problem("blob", "is required in the first message")])
         blob = _blob(request)
@@ -51,7 +53,7 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer):
                 if request.finish_write:
                     await upload.finish()
                     return pb.WriteBlobResponse(committed_size=blob.size_bytes, complete=True)
-                request = await self._next(context)
+                request = await self._next(requests)
                 if request is not None and request.HasField("blob"):
                     raise InputError([Problem("blob", "is set in the first message only")])
             return pb.WriteBlobResponse(committed_size=upload.committed)
@@ -77,16 +79,14 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer):
             while data := await asyncio.to_thread(handle.read, MAX_CHUNK_BYTES):
                 yield pb.ReadBlobResponse(chunk=make_chunk(data), offset=offset)
                 offset += len(data)
+                self._telemetry.sent(len(data))
 
-    async def _next(self, context: Any) -> pb.WriteBlobRequest | None:
-        """The next message, or None at the end of the stream.
-
-        Read from the context, because gRPC's iterator over the requests leaks when a call is refused in their midst.
-        """
+    async def _next(self, requests: AsyncIterator[pb.WriteBlobRequest]) -> pb.WriteBlobRequest | None:
+        """The next message, or None at the end of the stream."""
         idle = self._limits.upload_idle_seconds
         try:
-            request = await asyncio.wait_for(context.read(), idle)
-            return None if request is grpc.aio.EOF else request  # type: ignore[attr-defined]
+            async with asyncio.timeout(idle):
+                return await anext(requests, None)
         except TimeoutError:
             message = f"nothing came for {idle:g} s; what came is kept, go on at the committed size"
             raise RpcError(grpc.StatusCode.DEADLINE_EXCEEDED, "UPLOAD_IDLE", message, 1) from None
@@ -100,7 +100,9 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer):
                 metadata={"committed_size": str(upload.committed)},
             )
         if request.HasField("chunk"):
-            await upload.append(check_chunk(request.chunk))
+            data = check_chunk(request.chunk)
+            await upload.append(data)
+            self._telemetry.received(len(data))
 
 
 def _blob(request: pb.WriteBlobRequest | pb.GetWriteStatusRequest | pb.ReadBlobRequest) -> BlobRef:

@@ -73,7 +73,8 @@ class ServerConfig:
         tls: None speaks plain text.
         private: serve one client, whose end is the end of standard input, and leave no files behind.
         link: files that are in the blob store from the start, by link.
-        lease_dir: where the services of one host agree on devices; None leases nothing.
+        metrics_listen: ``host:port`` of the page for Prometheus, or None for none.
+        lease_dir: where the services of one host agree on devices; None is the usual folder, or leases nothing.
         grace_seconds: workers may take so long to checkpoint when the service stops.
         worker_command: what starts a worker.
         limits: see Limits.
@@ -91,6 +92,7 @@ class ServerConfig:
     insecure: bool = False
     private: bool = False
     link: tuple[Path, ...] = ()
+    metrics_listen: str | None = None
     lease_dir: Path | None = None
     grace_seconds: float = 30
     worker_command: tuple[str, ...] = WORKER_COMMAND

@@ -27,6 +27,7 @@ from readlabel.server.blob_store import BlobStore
 from readlabel.server.config import ServerConfig, now
 from readlabel.server.news import Bell, shutting_down
 from readlabel.server.run_store import News, RunStore, StoredRun
+from readlabel.server.telemetry import Telemetry
 from readlabel.wire import Artifact, Note, RpcError, StateChange, TrainingRun, run_name
 
 MAX_LOSSES = 2
@@ -39,12 +40,15 @@ class RunDesk:
     """Everything that changes a run.
 
     Attributes:
+        store: the runs.
+        telemetry: counts what happens to them.
         bell: rings for watchers.
         stopping: no run is taken from the queue any more.
     """
 
-    def __init__(self, store: RunStore, blobs: BlobStore, config: ServerConfig) -> None:
+    def __init__(self, store: RunStore, blobs: BlobStore, config: ServerConfig, telemetry: Telemetry) -> None:
         self.store = store
+        self.telemetry = telemetry
         self.bell = Bell()
         self.stopping = False
         self._blobs = blobs
@@ -159,6 +163,7 @@ class RunDesk:
         if stored is None:
             return None
         attempt = Attempt(number=len(stored.run.attempts) + 1, device=device, threads=threads, start_time=now())
+        self.telemetry.left_queue(self.store.queued_since(stored.run.run_id), attempt.start_time)
         stored = self._enter(stored, "RUNNING", attempts=(*stored.run.attempts, attempt))
         self._cancel[stored.run.run_id] = cancel
         return stored
@@ -169,13 +174,18 @@ class RunDesk:
         details = {"device": event.device, "threads": event.threads, "resumed_from_epoch": event.resumed_from_epoch}
         self._save(stored, attempts=_last(stored.run.attempts, details))
 
-    def epoch(self, run_id: str, metrics: EpochMetrics) -> None:
-        """An epoch has ended. One that a resumed worker tells again from its checkpoint is told once."""
+    def epoch(self, run_id: str, metrics: EpochMetrics) -> bool:
+        """An epoch has ended. One that a resumed worker tells again from its checkpoint is told once.
+
+        Returns:
+            Whether it is news.
+        """
         stored = self._stored(run_id)
         resumed = stored.run.attempts[-1].resumed_from_epoch if stored.run.attempts else 0
         if metrics.epoch <= min(resumed, stored.run.last_epoch):
-            return
+            return False
         self._save(stored, [metrics], last_epoch=metrics.epoch)
+        return True
 
     def note(self, run_id: str, text: str) -> None:
         """Something a reader of the run should know."""
@@ -216,6 +226,7 @@ class RunDesk:
             self._end(stored, "FAILED", failure=failure, artifacts=tuple(artifacts))
         else:
             self.note(run_id, f"{failure.message}; the run goes on from its checkpoint")
+            self.telemetry.retried(failure.reason)
             self._interrupt(StoredRun(self._stored(run_id).run, stored.queue_number, losses))
 
     def interrupted(self, run_id: str) -> None:
@@ -309,6 +320,7 @@ class RunDesk:
         run = stored.run.model_copy(update={"state": state, **changes})
         if state in TERMINAL_STATES:
             run = run.model_copy(update={"end_time": now()})
+        self.telemetry.entered(run)
         change = StateChange(state=state, failure=run.failure, attempt=len(run.attempts))
         return self._save(StoredRun(run, stored.queue_number, stored.losses), [change])
 

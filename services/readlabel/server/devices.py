@@ -31,6 +31,11 @@ class Slot:
     candidates: tuple[str, ...]
     threads: int
 
+    @property
+    def on_cpu(self) -> bool:
+        """Whether it has no GPU."""
+        return self.name.startswith("cpu:")
+
 
 def plan_slots(devices: str, threads: int, private: bool) -> tuple[Slot, ...]:
     """The slots for a ``--devices`` option.

@@ -17,6 +17,7 @@ import grpc
 
 from readlabel.messages import ReadlabelError
 from readlabel.server.disk import disk_is_full
+from readlabel.server.intake import Intake, Requests
 from readlabel.server.tokens import Tokens
 from readlabel.wire import RpcError, status_of
 from readlabel.wire.errors import STATUS_KEY
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 _OPEN_TO_ALL = "/grpc.health.v1.Health/"
 _OURS = "/readlabel.v1."
+_ABORTS = (grpc.RpcError, grpc.aio.AbortError)
+"""What a handler raises to end a call itself, as the stock ones do."""
 READING = frozenset(
     {
         "GetServerInfo",
@@ -40,27 +43,59 @@ READING = frozenset(
 
 
 class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
-    """Checks the token of a call and turns errors into a Status."""
+    """Checks the token of a call, receives its requests and turns errors into a Status."""
 
     def __init__(self, tokens: Tokens | None) -> None:
         self._tokens = tokens
+        self._intake = Intake()
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any]:
-        """Give the handler of a call, wrapped, or one that refuses it."""
+        """Give the handler of a call, wrapped, or one that refuses it.
+
+        For gRPC each is one of streamed requests, and reads them itself. Of another kind gRPC would receive and parse
+        the request before the handler is asked, and tell the caller of its failure in Python's words. On the wire
+        there is no difference.
+        """
         handler: Any = await continuation(handler_call_details)
         if handler is None:
             return None  # type: ignore[return-value]  # gRPC itself answers UNIMPLEMENTED
         method = str(handler_call_details.method)
         refusal = None if method.startswith(_OPEN_TO_ALL) else self._refusal(method, handler_call_details)
-        if refusal is not None:
-            return _refuser(handler, refusal)
-        if not method.startswith(_OURS):
-            return handler  # type: ignore[no-any-return]
-        return _rebuilt(handler, _wrapped(_behaviour(handler)))
+        behaviour = self._guarded(handler) if refusal is None else _refusing(refusal)
+        if handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(behaviour, None, handler.response_serializer)
+        return grpc.stream_unary_rpc_method_handler(behaviour, None, handler.response_serializer)
+
+    def _guarded(self, handler: Any) -> Callable[..., Any]:
+        """The behaviour of a handler, with its requests received by us and its errors told by us."""
+        inner = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+
+        async def given(context: Any) -> Any:
+            requests = Requests(self._intake, context, handler.request_deserializer)
+            return requests if handler.request_streaming else await requests.only()
+
+        async def stream(_requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+            try:
+                async for response in inner(await given(context), context):
+                    yield response
+            except _ABORTS:
+                raise
+            except Exception as error:
+                _tell(context, error)
+
+        async def answer(_requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            try:
+                return await inner(await given(context), context)
+            except _ABORTS:
+                raise
+            except Exception as error:
+                _tell(context, error)
+
+        return stream if inspect.isasyncgenfunction(inner) else answer
 
     def _refusal(self, method: str, details: grpc.HandlerCallDetails) -> RpcError | None:
         """Why the caller may not make this call; None when it may."""
@@ -80,56 +115,13 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         return None
 
 
-def _behaviour(handler: Any) -> Callable[..., Any]:
-    found = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
-    assert found is not None
-    return found  # type: ignore[no-any-return]
-
-
-def _rebuilt(handler: Any, behaviour: Callable[..., Any]) -> grpc.RpcMethodHandler[Any, Any]:
-    kinds = {
-        (False, False): grpc.unary_unary_rpc_method_handler,
-        (False, True): grpc.unary_stream_rpc_method_handler,
-        (True, False): grpc.stream_unary_rpc_method_handler,
-        (True, True): grpc.stream_stream_rpc_method_handler,
-    }
-    make = kinds[handler.request_streaming, handler.response_streaming]
-    return make(behaviour, handler.request_deserializer, handler.response_serializer)
-
-
-def _refuser(handler: Any, refusal: RpcError) -> grpc.RpcMethodHandler[Any, Any]:
-    """A handler that refuses: one of streamed requests, of which it reads none, since gRPC reads a single one first."""
+def _refusing(refusal: RpcError) -> Callable[..., Any]:
+    """A behaviour that refuses, and reads no request."""
 
     async def refuse(_requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         _tell(context, refusal)
 
-    make = grpc.stream_stream_rpc_method_handler if handler.response_streaming else grpc.stream_unary_rpc_method_handler
-    return make(refuse, handler.request_deserializer, handler.response_serializer)
-
-
-def _wrapped(inner: Callable[..., Any]) -> Callable[..., Any]:
-    if inspect.isasyncgenfunction(inner):
-
-        async def stream(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
-            try:
-                async for response in inner(request, context):
-                    yield response
-            except grpc.RpcError:
-                raise
-            except Exception as error:
-                _tell(context, error)
-
-        return stream
-
-    async def unary(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-        try:
-            return await inner(request, context)
-        except grpc.RpcError:
-            raise
-        except Exception as error:
-            _tell(context, error)
-
-    return unary
+    return refuse
 
 
 def _tell(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> None:

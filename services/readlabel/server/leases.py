@@ -1,6 +1,7 @@
 """Devices that several services on one host share: each is a file, and who trains on it holds the file's lock.
 
-Who trains on several GPUs together holds the locks of all of them.
+Who trains on several GPUs together holds the locks of all of them. Each core of the host is a file too, and a run on a
+CPU slot holds as many as it has threads, whichever are free: which of them it really runs on is the system's affair.
 
 The lock dies with the processes that hold it, so nothing has to be cleaned up after a crash; the worker holds it too,
 so a device is not given away while a dead server's worker still writes its checkpoint. Who finds every device taken
@@ -22,34 +23,47 @@ from pathlib import Path
 
 from readlabel.artifacts.atomic import raise_output_error
 from readlabel.messages import OutputError
-from readlabel.server.devices import TOGETHER
+from readlabel.server.devices import TOGETHER, Slot
 
 _POLL_SECONDS = 0.25
 
 
 def default_lease_dir() -> Path:
-    """A folder that all services of this user on this host share.
+    """A folder that all services of this user on this host share; READLABEL_LEASE_DIR names another.
 
     Neither TMPDIR nor XDG_RUNTIME_DIR decides it: schedulers set these for each job, and then two jobs would not meet.
     """
-    return Path("/tmp") / f"readlabel-devices-{os.getuid()}"  # noqa: S108 - made private and checked by SlotLease
+    named = os.environ.get("READLABEL_LEASE_DIR")
+    return Path(named) if named else Path(f"/tmp/readlabel-devices-{os.getuid()}")  # noqa: S108 - made_private checks it
 
 
 class SlotLease:
     """The devices of one slot; `acquire` takes one that no other service trains on.
 
     Without a folder nothing is shared, and the first device is always free.
+
+    Raises:
+        OutputError: the folder cannot be used.
     """
 
-    def __init__(self, folder: Path | None, candidates: tuple[str, ...]) -> None:
-        self._candidates = candidates
+    def __init__(self, folder: Path | None, slot: Slot) -> None:
+        self._candidates = slot.candidates
         self._folder = folder
         self._files: dict[str, list[int]] = {}
-        if folder is not None:
-            _make_private(folder)
-            for device in candidates:
-                paths = [folder / f"{_safe(part)}.lock" for part in device.split(TOGETHER)]
-                self._files[device] = [os.open(path, os.O_RDWR | os.O_CREAT, 0o600) for path in paths]
+        self._needed: dict[str, int] = {}
+        self._held: list[int] = []
+        cores = os.cpu_count() or 1
+        self._line = _line(("cpu",) if slot.on_cpu else slot.candidates)
+        self._waits_for = " or ".join(slot.candidates)
+        if slot.on_cpu:
+            self._waits_for = f"{min(slot.threads, cores)} of the host's {cores} CPU cores"
+        if folder is None:
+            return
+        make_private(folder)
+        for device in slot.candidates:
+            names = [f"core-{number}" for number in range(cores)] if slot.on_cpu else device.split(TOGETHER)
+            self._files[device] = [_open(folder / f"{_safe(name)}.lock") for name in names]
+            self._needed[device] = min(slot.threads, cores) if slot.on_cpu else len(names)
 
     @property
     def descriptors(self) -> tuple[int, ...]:
@@ -61,6 +75,7 @@ class SlotLease:
         for descriptor in self.descriptors:
             os.close(descriptor)
         self._files.clear()
+        self._held = []  # closed, which unlocks too
 
     @asynccontextmanager
     async def acquire(self, on_wait: Callable[[str], None]) -> AsyncIterator[str]:
@@ -75,22 +90,27 @@ class SlotLease:
         if self._folder is None:
             yield self._candidates[0]
             return
-        with _Ticket(self._folder, _line(self._candidates)) as ticket:
+        with _Ticket(self._folder, self._line) as ticket:
             device = self._try(ticket)
             if device is None:
-                on_wait(f"waits for {' or '.join(self._candidates)}: other services on this host train there")
+                on_wait(f"waits for {self._waits_for}: other services on this host train there")
             while device is None:
                 await asyncio.sleep(_POLL_SECONDS)
                 device = self._try(ticket)
         try:
             yield device
         finally:
-            _unlock(self._files.get(device, []))  # none when closed meanwhile, which unlocks too
+            _unlock(self._held)
+            self._held = []
 
     def _try(self, ticket: _Ticket) -> str | None:
         if not ticket.is_next():
             return None
-        return next((device for device, files in self._files.items() if _lock_all(files)), None)
+        for device, files in self._files.items():
+            self._held = _lock_some(files, self._needed[device])
+            if self._held:
+                return device
+        return None
 
 
 class _Ticket:
@@ -136,13 +156,16 @@ def _lock(file: int) -> bool:
     return True
 
 
-def _lock_all(files: list[int]) -> bool:
-    """Lock all, or none."""
-    for number, file in enumerate(files):
-        if not _lock(file):
-            _unlock(files[:number])
-            return False
-    return True
+def _lock_some(files: list[int], needed: int) -> list[int]:
+    """Lock so many of the files, or none; those that are locked."""
+    held: list[int] = []
+    for file in files:
+        if len(held) < needed and _lock(file):
+            held.append(file)
+    if len(held) < needed:
+        _unlock(held)
+        return []
+    return held
 
 
 def _unlock(files: list[int]) -> None:
@@ -150,7 +173,14 @@ def _unlock(files: list[int]) -> None:
         fcntl.flock(file, fcntl.LOCK_UN)
 
 
-def _make_private(folder: Path) -> None:
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise_output_error(path, error)
+
+
+def make_private(folder: Path) -> None:
     """Make the folder, for this user alone.
 
     Raises:

@@ -6,7 +6,9 @@ A watcher keeps nothing but its place in the stream, so one that stops reading c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 import grpc
 
@@ -17,26 +19,44 @@ from readlabel.wire import Heartbeat, RpcError, RunEvent, run_name
 
 
 class Bell:
-    """Rings for those who wait for one run."""
+    """Rings for those who wait for one run.
+
+    It wakes one in each turn of the event loop, so that calls which come meanwhile are not held up by hundreds of
+    watchers.
+    """
 
     def __init__(self) -> None:
-        self._waiting: dict[str, asyncio.Event] = {}
+        self._lines: dict[str, dict[asyncio.Future[None], None]] = {}
         self.closed = False
 
-    def of(self, run_id: str) -> asyncio.Event:
-        """The event that the next ring for this run sets; take it before looking at the store."""
-        return self._waiting.setdefault(run_id, asyncio.Event())
+    @contextmanager
+    def waiting(self, run_id: str) -> Iterator[asyncio.Future[None]]:
+        """What the next ring for this run completes; enter before looking at the store."""
+        ringing = asyncio.get_running_loop().create_future()
+        self._lines.setdefault(run_id, {})[ringing] = None
+        try:
+            yield ringing
+        finally:
+            line = self._lines.get(run_id, {})
+            line.pop(ringing, None)
+            if not line:
+                self._lines.pop(run_id, None)
 
     def ring(self, run_id: str) -> None:
         """Wake all who wait for this run."""
-        waiting = self._waiting.pop(run_id, None)
-        if waiting is not None:
-            waiting.set()
+        self._wake(deque(self._lines.pop(run_id, {})))
+
+    def _wake(self, line: deque[asyncio.Future[None]]) -> None:
+        if line:
+            ringing = line.popleft()
+            if not ringing.done():
+                ringing.set_result(None)
+            asyncio.get_running_loop().call_soon(self._wake, line)
 
     def close(self) -> None:
         """Wake everybody for the last time: the service stops."""
         self.closed = True
-        for run_id in list(self._waiting):
+        for run_id in list(self._lines):
             self.ring(run_id)
 
 
@@ -71,21 +91,20 @@ async def watch(
         )
     cursor = after
     while True:
-        ringing = bell.of(run_id)
-        events = store.events(run_id, cursor)
+        with bell.waiting(run_id) as ringing:
+            events = store.events(run_id, cursor)
+            if not events:
+                state = store.state(run_id)
+                if state is None:
+                    raise RpcError(grpc.StatusCode.NOT_FOUND, "RUN_NOT_FOUND", f"{run_name(run_id)} was deleted")
+                if state in TERMINAL_STATES:
+                    return
+                if bell.closed:
+                    raise shutting_down()
+                try:
+                    await asyncio.wait_for(ringing, heartbeat_seconds)
+                except TimeoutError:
+                    events = [RunEvent(sequence=cursor, event_time=now(), heartbeat=Heartbeat())]
         for event in events:
             yield event
             cursor = event.sequence
-        if events:
-            continue
-        state = store.state(run_id)
-        if state is None:
-            raise RpcError(grpc.StatusCode.NOT_FOUND, "RUN_NOT_FOUND", f"{run_name(run_id)} was deleted")
-        if state in TERMINAL_STATES:
-            return
-        if bell.closed:
-            raise shutting_down()
-        try:
-            await asyncio.wait_for(ringing.wait(), heartbeat_seconds)
-        except TimeoutError:
-            yield RunEvent(sequence=cursor, event_time=now(), heartbeat=Heartbeat())

@@ -21,6 +21,7 @@ from readlabel.server.config import Keep, ServerConfig
 from readlabel.server.data_dir import lock_data_dir
 from readlabel.server.desk import RunDesk
 from readlabel.server.run_store import RunStore
+from readlabel.server.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -111,4 +112,5 @@ async def collect_garbage(config: ServerConfig) -> Collected:
         store = RunStore(config.data_dir / "runs.sqlite")
         closing.callback(store.close)
         blobs = BlobStore(config.data_dir, config.limits.blob_bytes)
-        return await Retention(RunDesk(store, blobs, config), blobs, config.keep, config.data_dir).collect()
+        desk = RunDesk(store, blobs, config, Telemetry())
+        return await Retention(desk, blobs, config.keep, config.data_dir).collect()

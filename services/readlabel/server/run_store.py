@@ -11,6 +11,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from readlabel.artifacts.atomic import no_space_left
@@ -40,6 +41,11 @@ CREATE TABLE events (
 ) WITHOUT ROWID;
 """
 
+_QUEUED_SINCE = """
+    SELECT MAX(json_extract(events.document, '$.event_time')) FROM events
+    WHERE events.run = runs.id AND json_extract(events.document, '$.state_change.state') = 'QUEUED'
+"""
+
 News = StateChange | EpochMetrics | Note
 
 
@@ -56,6 +62,19 @@ class StoredRun:
     run: TrainingRun
     queue_number: int
     losses: int = 0
+
+
+@dataclass(frozen=True)
+class Census:
+    """How many runs there are, and how long the queue is.
+
+    Attributes:
+        runs: number of runs by state and reason of failure, which is empty where there is none.
+        waiting_since: when the run that has waited longest entered the queue (RFC 3339), or None when none waits.
+    """
+
+    runs: Mapping[tuple[str, str], int]
+    waiting_since: str | None
 
 
 class RunStore:
@@ -143,7 +162,7 @@ class RunStore:
             "SELECT document FROM events WHERE run = ? AND sequence > ? ORDER BY sequence LIMIT ?",
             (run_id, after, limit),
         )
-        return [RunEvent.model_validate_json(row[0]) for row in rows]
+        return [_parse_event(row[0]) for row in rows]
 
     def next_queued(self) -> StoredRun | None:
         """The waiting run whose turn it is."""
@@ -206,6 +225,11 @@ class RunStore:
         )
         return [TrainingRun.model_validate_json(row[0]) for row in rows]
 
+    def queued_since(self, run_id: str) -> str | None:
+        """When a run last entered the queue (RFC 3339), or None if it never did."""
+        row = self._db.execute(f"SELECT ({_QUEUED_SINCE}) FROM runs WHERE id = ?", (run_id,)).fetchone()  # noqa: S608
+        return None if row is None else row[0]
+
     def needed_digests(self) -> set[str]:
         """SHA-256 of every blob that a run needs: its artifacts, and its reads if it may still train."""
         needed: set[str] = set()
@@ -215,6 +239,27 @@ class RunStore:
                 needed |= {run.spec.training_reads.sha256, run.spec.validation_reads.sha256}
             needed |= {artifact.blob.sha256 for artifact in run.artifacts}
         return needed
+
+
+def take_census(path: Path) -> Census:
+    """Count the runs of a store over a connection of its own: any thread may, while the service writes."""
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        db.execute("BEGIN")  # both numbers are of one moment
+        rows = db.execute(
+            "SELECT state, COALESCE(json_extract(document, '$.failure.reason'), ''), COUNT(*) FROM runs GROUP BY 1, 2"
+        )
+        runs = {(state, reason): count for state, reason, count in rows}
+        oldest = db.execute(f"SELECT MIN(({_QUEUED_SINCE})) FROM runs WHERE state = 'QUEUED'").fetchone()[0]  # noqa: S608
+    finally:
+        db.close()
+    return Census(runs, oldest)
+
+
+@lru_cache(maxsize=1024)
+def _parse_event(document: str) -> RunEvent:
+    """An event as it was stored; hundreds of watchers ask for the same one at the same moment."""
+    return RunEvent.model_validate_json(document)
 
 
 def _event(sequence: int, time: str, news: News) -> RunEvent:

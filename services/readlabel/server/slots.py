@@ -34,6 +34,7 @@ from readlabel.server.desk import RunDesk
 from readlabel.server.devices import TOGETHER, Slot
 from readlabel.server.disk import disk_is_full, full_disk
 from readlabel.server.leases import SlotLease
+from readlabel.server.metrics import SlotUse
 from readlabel.server.run_store import StoredRun
 from readlabel.server.worker import Worker, WorkerLostError
 from readlabel.wire import ARTIFACT_NAME, Artifact, Device
@@ -54,11 +55,13 @@ class SlotRunner:
         self._desk = desk
         self._blobs = blobs
         self._config = config
-        self._lease = SlotLease(config.lease_dir, slot.candidates)
+        self._lease = SlotLease(config.lease_dir, slot)
         self._logs = config.data_dir / "workers"
         self._numbers = itertools.count(1)
         self._spare: asyncio.Task[tuple[Worker, Path]] | None = None
         self._run: str | None = None
+        self._device = ""
+        self._worker: int | None = None
         self._orders: asyncio.Queue[CancelOrder | StopOrder] = asyncio.Queue()
         self._told: CancelOrder | StopOrder | None = None
         self._task: asyncio.Task[None] | None = None
@@ -67,6 +70,11 @@ class SlotRunner:
     def device(self) -> Device:
         """The slot as callers see it."""
         return Device(name=self._slot.name, threads=self._slot.threads, run=f"runs/{self._run}" if self._run else "")
+
+    @property
+    def use(self) -> SlotUse:
+        """The slot as metrics show it."""
+        return SlotUse(self._slot.name, self._slot.threads, self._device, self._worker)
 
     def start(self) -> None:
         """Begin to take runs, with a worker already warming up."""
@@ -102,14 +110,15 @@ class SlotRunner:
             stored = self._desk.take(device, self._slot.threads, lambda: self._orders.put_nowait(CancelOrder()))
             if stored is None:
                 return
-            self._run = stored.run.run_id
+            self._run, self._device = stored.run.run_id, device
             try:
                 await self._train(stored, device)
             except Exception as error:
-                log.exception("%s: the slot failed", stored.run.name)
+                log.exception("%s: the slot failed", stored.run.name, extra={"run": self._run, "device": device})
                 await self._fail(self._run, error)
             finally:
-                self._run = None
+                self._run, self._device, self._worker = None, "", None
+                self._desk.telemetry.idle(self._slot.name)
 
     async def _fail(self, run_id: str, error: Exception) -> None:
         """End a run for a fault of the service; a disk that is full keeps that from being written, so until it is."""
@@ -131,6 +140,7 @@ class SlotRunner:
         worker, worker_log = None, None
         try:
             worker, worker_log = await self._ready_worker()
+            self._worker = worker.pid
             await worker.order(self._order(stored, device))
             outcome = await self._follow(worker, run_id)
             if outcome is None and isinstance(self._told, StopOrder):
@@ -142,7 +152,7 @@ class SlotRunner:
                 await worker.end(self._config.grace_seconds)
                 await self._finish(run_id, outcome)
         except WorkerLostError as error:
-            log.warning("%s: %s", stored.run.name, error)
+            log.warning("%s: %s", stored.run.name, error, extra={"run": run_id, "device": device})
             failure = Failure(reason="WORKER_LOST", message=str(error))
             self._desk.lost(run_id, failure, await self._harvest(run_id, (LOG,), worker_log))
         finally:
@@ -162,7 +172,8 @@ class SlotRunner:
                     case StartedEvent():
                         self._desk.started(run_id, event)
                     case EpochEvent():
-                        self._desk.epoch(run_id, event.metrics)
+                        if self._desk.epoch(run_id, event.metrics):
+                            self._desk.telemetry.epoch(self._slot.name, event.metrics)
                     case NoteEvent():
                         self._desk.note(run_id, event.text)
                     case FinishedEvent():

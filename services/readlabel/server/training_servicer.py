@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 from readlabel import __version__
@@ -18,7 +19,9 @@ from readlabel.v1 import training_run_pb2, training_service_pb2_grpc
 from readlabel.v1 import training_service_pb2 as pb
 from readlabel.wire import (
     MAX_CHUNK_BYTES,
+    MAX_TAGS,
     Device,
+    RunEvent,
     RunPage,
     ServerInfo,
     TrainingRun,
@@ -78,10 +81,13 @@ class TrainingServicer(training_service_pb2_grpc.TrainingServiceServicer):
         """List a page of runs."""
         if request.page_size < 0:
             raise InputError([Problem("page_size", f"{request.page_size} is negative")])
-        unknown = [number for number in request.states if _STATES.get(number, "UNSPECIFIED") == "UNSPECIFIED"]
+        numbers = sorted(set(request.states))
+        unknown = [number for number in numbers if _STATES.get(number, "UNSPECIFIED") == "UNSPECIFIED"]
         if unknown:
             raise InputError([Problem("states", f"{unknown[0]} is no state of a run")])
-        states = [cast(RunState, _STATES[number]) for number in request.states]
+        states = [cast(RunState, _STATES[number]) for number in numbers]
+        if len(request.tags) > MAX_TAGS:
+            raise InputError([Problem("tags", f"{len(request.tags)}; a run has at most {MAX_TAGS}")])
         asked = hashlib.sha256(json.dumps([states, sorted(request.tags.items())]).encode()).hexdigest()[:12]
         before = _parse_token(request.page_token, asked) if request.page_token else None
         size = min(request.page_size or self._limits.default_page_size, self._limits.page_size)
@@ -99,7 +105,7 @@ class TrainingServicer(training_service_pb2_grpc.TrainingServiceServicer):
         self._desk.get(run_id)
         heartbeat = self._limits.heartbeat_seconds
         async for event in watch(self._desk.store, self._desk.bell, run_id, request.after_sequence, heartbeat):
-            yield to_proto(event, training_run_pb2.RunEvent)
+            yield _event_proto(event)
 
     async def CancelTrainingRun(  # noqa: N802
         self, request: pb.CancelTrainingRunRequest, _context: Any
@@ -121,6 +127,12 @@ class TrainingServicer(training_service_pb2_grpc.TrainingServiceServicer):
         return pb.DeleteTrainingRunResponse()
 
 
+@lru_cache(maxsize=256)
+def _event_proto(event: RunEvent) -> training_run_pb2.RunEvent:
+    """An event for the wire, which all its watchers share and none changes."""
+    return to_proto(event, training_run_pb2.RunEvent)
+
+
 def _proto(run: TrainingRun) -> training_run_pb2.TrainingRun:
     return to_proto(run, training_run_pb2.TrainingRun)
 
@@ -131,6 +143,8 @@ def _parse_token(token: str, asked: str) -> int:
         before = int(cursor)
     except (ValueError, binascii.Error) as error:
         raise InputError([Problem("page_token", "is none that this service gave")]) from error
+    if not 0 < before < 1 << 63:
+        raise InputError([Problem("page_token", "is none that this service gave")])
     if digest != asked:
         raise InputError([Problem("page_token", "is of a request with other states or tags")])
     return before

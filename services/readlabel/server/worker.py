@@ -80,6 +80,11 @@ class Worker:
         return cls(process, log)
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         """Whether the process still runs."""
         return self._process.returncode is None

@@ -8,6 +8,7 @@ from readlabel.wire.chunks import MAX_CHUNK_BYTES, check_chunk, cut, make_chunk
 from readlabel.wire.errors import DOMAIN, RpcError, parse_status, status_of
 from readlabel.wire.resources import (
     ARTIFACT_NAME,
+    MAX_TAGS,
     Artifact,
     Device,
     Heartbeat,
@@ -26,6 +27,7 @@ __all__ = [
     "ARTIFACT_NAME",
     "DOMAIN",
     "MAX_CHUNK_BYTES",
+    "MAX_TAGS",
     "Artifact",
     "Device",
     "Heartbeat",

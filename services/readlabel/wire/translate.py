@@ -9,6 +9,7 @@ default.
 
 from __future__ import annotations
 
+import itertools
 import re
 import types
 from collections.abc import Mapping
@@ -24,6 +25,9 @@ from readlabel.messages import InputError, Message, Problem
 
 M = TypeVar("M", bound=Message)
 P = TypeVar("P", bound=proto_message.Message)
+
+MAX_ITEMS = 1000
+"""Items of a list, and fields that are not known, that a caller's message may have before it is looked at further."""
 
 _TIMESTAMP = timestamp_pb2.Timestamp.DESCRIPTOR.full_name
 
@@ -133,7 +137,7 @@ def _values(
             Problem(
                 _join(where, f"#{unknown.field_number}"), "this service's version does not know a field of this number"
             )
-            for unknown in UnknownFieldSet(proto)
+            for unknown in itertools.islice(UnknownFieldSet(proto), MAX_ITEMS)
         ]
     values: dict[str, Any] = {}
     for name, info in kind.model_fields.items():
@@ -141,7 +145,9 @@ def _values(
         place = _join(where, name)
         inner = item_type(info.annotation)
         value = getattr(proto, name)
-        if field.label == FieldDescriptor.LABEL_REPEATED:
+        if closed and field.label == FieldDescriptor.LABEL_REPEATED and len(value) > MAX_ITEMS:
+            problems.append(Problem(place, f"{len(value)} items; no list here is so long"))
+        elif field.label == FieldDescriptor.LABEL_REPEATED:
             if field.message_type is not None and field.message_type.GetOptions().map_entry:
                 values[name] = dict(value)
             elif field.message_type is not None:

@@ -1,0 +1,188 @@
+"""A service to measure, and what is asked of it from processes of their own; see `benchmarks/service.py`.
+
+    python benchmarks/loaded_service.py FUNCTION JSON_ARGUMENTS
+
+runs one of those processes, which prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import psutil
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from readlabel.artifacts.digest import file_ref
+from readlabel.client import Endpoint, TrainingClient
+from readlabel.messages import GridPoint, Hyperparameters, Library, RunSpec, Segment, TrainingOptions
+from readlabel.v1 import training_service_pb2 as pb
+from readlabel.v1 import training_service_pb2_grpc
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPTED_WORKER = shlex.join([sys.executable, str(ROOT / "tests" / "service" / "scripted_worker.py")])
+LIBRARY = Library(
+    model="bench",
+    segments=tuple(
+        Segment(name=name, pattern=pattern)
+        for name, pattern in (
+            ("5p", "CTACACGACGCTCTTCCGATCT"),
+            ("CBC", "N16"),
+            ("cDNA", "NN"),
+            ("3p", "CCCATGTACTCTGCGT"),
+        )
+    ),
+    strand="fwd",
+)
+NETWORK = Hyperparameters(
+    batch_size=32,
+    embedding_dim=32,
+    conv_layers=1,
+    conv_filters=32,
+    conv_kernel_size=9,
+    lstm_units=32,
+    lr_schedule="constant",
+    train_fraction=1.0,
+)
+
+
+class Bench:
+    """A service with its reads, in a folder of its own."""
+
+    def __init__(self, folder: Path, *options: str, scripted: bool = False) -> None:
+        self.folder = folder
+        command = [sys.executable, "-P", "-m", "readlabel.cli", "serve", "--socket", str(folder / "s"), *options]
+        command += ["--data-dir", str(folder / "data"), *(["--worker-command", SCRIPTED_WORKER] if scripted else [])]
+        quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+        self.process = subprocess.Popen(command, env=quiet, **pipes)
+        assert self.process.stdout is not None
+        next(line for line in self.process.stdout if " serves " in line)
+        self.address = f"unix:{folder / 's'}"
+        self.client = TrainingClient(Endpoint(self.address))
+
+    def spec(self, reads: Path, seed: int, epochs: int = 1) -> RunSpec:
+        point = GridPoint(
+            hyperparameters=NETWORK.model_copy(update={"epochs": epochs}),
+            library=LIBRARY,
+            options=TrainingOptions(seed=seed),
+        )
+        blob = file_ref(reads)
+        self.client.upload(reads, blob)
+        return RunSpec(point=point, training_reads=blob, validation_reads=blob)
+
+    def cpu_seconds(self) -> float:
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
+
+    def memory(self) -> int:
+        """Of the service and all its processes."""
+        family = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
+        return sum(process.memory_info().rss for process in family)
+
+    def wait_for_epoch(self, name: str, epoch: int) -> None:
+        next(event for event in self.client.watch(name) if event.epoch is not None and event.epoch.epoch >= epoch)
+
+    def warm(self) -> None:
+        """Wait until a worker is there and does nothing any more."""
+        while True:
+            children = psutil.Process(self.process.pid).children()
+            before = [sum(child.cpu_times()[:2]) for child in children]
+            time.sleep(1)
+            if children and before == [sum(child.cpu_times()[:2]) for child in children]:
+                return
+
+
+@contextmanager
+def service(*options: str, scripted: bool = False) -> Iterator[Bench]:
+    with tempfile.TemporaryDirectory(prefix="rl-", dir="/tmp") as name:
+        bench = Bench(Path(name), *options, scripted=scripted)
+        try:
+            yield bench
+        finally:
+            bench.client.close()
+            bench.process.terminate()
+            bench.process.wait()
+
+
+def simulate(path: Path, num_reads: int) -> Path:
+    from readlabel.simulator.parameters import SimulationParameters
+    from readlabel.simulator.write import write_simulated
+
+    parameters = SimulationParameters(min_cdna=100, max_cdna=300)
+    write_simulated(path, LIBRARY, parameters, seed=1, stream="training", num_reads=num_reads)
+    return path
+
+
+def script(folder: Path, epochs: int) -> tuple[Path, Path]:
+    """Reads that tell the scripted worker to wait before each epoch for a file in a folder, and that folder."""
+    gate = folder / "gate"
+    gate.mkdir()
+    path = folder / "script.parquet"
+    path.write_text("PAR1\n" + json.dumps({"epochs": epochs, "gate": str(gate)}) + "\nPAR1")
+    return path, gate
+
+
+def ask_health(address: str, times: int) -> None:
+    """Seconds of each of some health checks, 100 a second."""
+    found = []
+    with grpc.insecure_channel(address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        for number in range(times + 20):
+            begun = time.perf_counter()
+            stub.Check(health_pb2.HealthCheckRequest())
+            found.append(time.perf_counter() - begun)
+            time.sleep(0.01)
+            if number == 19:
+                found.clear()  # the connection is made, and all is loaded
+    print(json.dumps(found))
+
+
+def read_streams(address: str, name: str, readers: int) -> None:
+    """Say when all read; then, at the end, seconds from each epoch's time to each reader."""
+
+    async def read_all() -> list[float]:
+        delays: list[float] = []
+        reading = 0
+
+        async def read(stub: Any) -> None:
+            nonlocal reading
+            reading += 1
+            async for event in stub.WatchTrainingRun(pb.WatchTrainingRunRequest(name=name, after_sequence=1)):
+                if event.HasField("epoch"):
+                    delays.append(time.time() - event.event_time.ToMicroseconds() / 1e6)
+                elif reading == readers:
+                    reading += 1
+                    print("reading", flush=True)
+
+        async with grpc.aio.insecure_channel(address) as channel:
+            stub = training_service_pb2_grpc.TrainingServiceStub(channel)
+            await asyncio.gather(*(read(stub) for _ in range(readers)))
+        return delays
+
+    print(json.dumps(asyncio.run(read_all())))
+
+
+def apart(call: str, *arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, __file__, call, json.dumps(arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def result_of(process: subprocess.Popen[str]) -> list[float]:
+    found: list[float] = json.loads(process.communicate()[0].splitlines()[-1])
+    return found
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](*json.loads(sys.argv[2]))
