@@ -9,7 +9,7 @@ DEVICE ?= 0
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup run test lint format test-extras bench-simulator bench-label bench-memory bench-scaling check-gpu clean lock stubs bench-engine test-service-faults images test-containers test-slurm
+.PHONY: help setup run test lint format test-extras bench-simulator bench-label bench-memory bench-quality bench-scaling check-gpu clean lock stubs bench-engine test-service-faults images test-containers test-slurm
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -61,6 +61,9 @@ bench-label: $(STAMP) ## Memory of labelling 100,000 reads, against a fifth of t
 
 bench-memory: $(STAMP) ## Bytes a base that a training step takes, and what batches in parts cost; build/bench/memory.json
 	$(BIN)/python benchmarks/memory.py
+
+bench-quality: $(STAMP) ## Accuracy on reads never seen by schedule, three seeds, and what is still wrong; build/bench/quality.json
+	$(BIN)/python benchmarks/quality.py $(BENCH_ARGS)
 
 bench-scaling: $(STAMP) ## Seconds an epoch over 1k, 10k and 100k reads, and a worker's start-up; build/bench/scaling.json
 	$(BIN)/python benchmarks/scaling.py
