@@ -10,7 +10,7 @@ MINUTES ?= 10
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup run test lint format test-extras bench-simulator bench-label bench-memory bench-scaling check-gpu clean lock stubs bench-engine test-service-faults images test-containers test-slurm test-clients bench-service soak
+.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :)
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -69,6 +69,9 @@ bench-label: $(STAMP) ## Memory of labelling 100,000 reads, against a fifth of t
 
 bench-memory: $(STAMP) ## Bytes a base that a training step takes, and what batches in parts cost; build/bench/memory.json
 	$(BIN)/python benchmarks/memory.py
+
+bench-quality: $(STAMP) ## Accuracy on reads never seen by schedule, three seeds, and what is still wrong; build/bench/quality.json
+	$(BIN)/python benchmarks/quality.py $(BENCH_ARGS)
 
 bench-scaling: $(STAMP) ## Seconds an epoch over 1k, 10k and 100k reads, and a worker's start-up; build/bench/scaling.json
 	$(BIN)/python benchmarks/scaling.py

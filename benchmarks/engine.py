@@ -4,10 +4,13 @@ Writes build/bench/engine.json: for each figure {baseline, value, ratio, unit, s
 of runs that alternate on the same machine, spread is (largest - smallest) / median of ours. Both sides run in processes
 of their own on the same files: `plain_trainer.py` and `readlabel_trainer.py`, `crf.py`, `step_profile.py`.
 
-    python benchmarks/engine.py [--only train_small_crf,crf] [--repeats 3] [--precision mixed_bfloat16] [--sample DIR]
+    python benchmarks/engine.py [--only train_small_crf,crf] [--repeats 3] [--reads 4000] [--precision mixed_bfloat16]
+        [--sample DIR]
 
-`train_…` is the last epoch of two, `train_…_whole` both epochs with tracing and compiling; `--sample` names a folder
-with tranquillyzer's reads.pkl and labels.pkl and adds `sample_…`. All contests take about two hours on two cores.
+`train_…` is the last epoch of two, `train_…_whole` both epochs with tracing and compiling, on reads of our simulator.
+`train_small_crf_tranquillyzer_mix` is the same on reads whose lengths are those that tranquillyzer's simulator makes:
+few very long ones, to whose length the baseline pads each batch that has one (`tranquillyzer_mix.py`). `--sample` names
+a folder with tranquillyzer's reads.pkl and labels.pkl and adds `sample_…`. All takes about two hours on two cores.
 """
 
 from __future__ import annotations
@@ -43,6 +46,8 @@ CONTESTS = {
     for name, architecture in (("small", SMALL), ("default", DEFAULT))
     for crf in (True, False)
 }
+MIX = "_tranquillyzer_mix"
+CONTESTS |= {f"train_small_crf{MIX}": CONTESTS["train_small_crf"]}
 READS = {"small": 4000, "default": 1000}
 """The default architecture is judged on fewer reads: its baseline takes ten minutes an epoch over 4,000."""
 
@@ -73,6 +78,13 @@ def simulate(folder: Path, reads: int, stream: str) -> Path:
     ]
     command += ["--num-reads", reads // 2, "--stream", stream, "--out", out]
     subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
+    return out
+
+
+def mixed(simulated: Path) -> Path:
+    """The same reads, some of them as long as tranquillyzer's simulator makes them."""
+    out = simulated.with_stem(simulated.stem + MIX)
+    subprocess.run([sys.executable, str(HERE / "tranquillyzer_mix.py"), str(simulated), str(out)], check=True)
     return out
 
 
@@ -139,6 +151,7 @@ def main() -> None:
     )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--precision", default="float32", help="of our side; the baseline has float32 only")
+    parser.add_argument("--reads", type=int, default=READS["small"], help="for the small architecture")
     parser.add_argument("--sample", type=Path, help="folder with tranquillyzer's reads.pkl and labels.pkl")
     arguments = parser.parse_args()
     wanted = arguments.only.split(",") if arguments.only else [*CONTESTS, "crf", "profile"]
@@ -148,15 +161,16 @@ def main() -> None:
     result: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        held_out = simulate(folder, 1000, "validation")
+        judged_on = simulate(folder, 1000, "validation")
         for label, parameters in CONTESTS.items():
             if label not in wanted:
                 continue
-            size = READS[label.split("_")[1]]
-            sets = {label: simulate(folder, size, "training")}
-            if arguments.sample:
-                sets[label.replace("train", "sample")] = imported(folder, arguments.sample)
-            for key, train in sets.items():
+            size = READS["default"] if "_default_" in label else arguments.reads
+            train = simulate(folder, size, "training")
+            sets = {label: (mixed(train), mixed(judged_on)) if label.endswith(MIX) else (train, judged_on)}
+            if arguments.sample and not label.endswith(MIX):
+                sets[label.replace("train", "sample")] = imported(folder, arguments.sample), judged_on
+            for key, (train, held_out) in sets.items():
                 print(f"{key}: {size} reads", file=sys.stderr)
                 figures = contest(train, held_out, parameters, arguments.precision, arguments.repeats)
                 result |= {key + suffix: row for suffix, row in figures.items()}

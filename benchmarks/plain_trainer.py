@@ -63,6 +63,11 @@ class PlainTrainer:
         signature = [tf.TensorSpec([None, None], tf.int32)] * 2
         self.step = tf.function(self._step, input_signature=signature, autograph=False)
         self.scores = tf.function(self.model, input_signature=signature[:1], autograph=False)
+        self.decode = tf.function(
+            lambda scores, lengths: tfa.text.crf_decode(scores, self.transitions, lengths)[0],
+            input_signature=[tf.TensorSpec([None, None, num_labels]), tf.TensorSpec([None], tf.int32)],
+            autograph=False,
+        )
 
     def _step(self, tokens: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         variables = [*self.model.trainable_variables, *([self.transitions] if self.crf else [])]
@@ -99,7 +104,7 @@ class PlainTrainer:
             lengths = reads.lengths[members].astype(np.int32)
             labels = tf.argmax(scores, -1)
             if self.crf:
-                labels, _ = tfa.text.crf_decode(scores, self.transitions, lengths)
+                labels = self.decode(scores, lengths)
             for row, read in enumerate(members):
                 found[reads.offsets[read] : reads.offsets[read + 1]] = labels[row, : lengths[row]].numpy()
         return found

@@ -14,12 +14,26 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from readlabel.evaluation import score
 from readlabel.messages import GridPoint, Hyperparameters, TrainingOptions
+from readlabel.reads.labelled import LabelledReads, runs
 from readlabel.reads.parquet import read_library, read_reads
 from readlabel.trainer.machine import claim_device, peak_memory
 
-BEGUN = time.monotonic()
+SHORT = 3
+"""Bases of a segment in which errors may have left nothing to see."""
+
+
+def missing(reads: LabelledReads, found: NDArray[np.uint8]) -> tuple[float, float]:
+    """Of 1,000 true segments, how many were missed with all their bases, and how many of these have `SHORT` at most."""
+    truth = runs(reads.offsets, reads.labels)
+    length = truth.end - truth.start
+    hits = np.add.reduceat(found == reads.labels, np.cumsum(length) - length)
+    lost = 1000 / len(length) * (hits == 0)
+    return float(lost.sum()), float(lost[length <= SHORT].sum())
 
 
 def main() -> None:
@@ -58,7 +72,7 @@ def main() -> None:
     for padding in ("none", "tranquillyzer"):
         labels = predict(network, judged_on, padding=padding)
         scores = score(library.labels, judged_on.offsets, judged_on.labels, labels)
-        found[padding] = scores.accuracy, scores.macro_f1, scores.exact_order
+        found[padding] = scores.accuracy, scores.macro_f1, scores.exact_order, *missing(judged_on, labels)
     print(
         json.dumps(
             {
@@ -68,6 +82,8 @@ def main() -> None:
                 "accuracy": found["none"][0],
                 "macro_f1": found["none"][1],
                 "exact_order": found["none"][2],
+                "missing": found["none"][3],
+                "missing_short": found["none"][4],
                 "in_tranquillyzer": found["tranquillyzer"],
             }
         )

@@ -4,8 +4,9 @@
 
 prints one JSON object in the form of `benchmarks/engine.py`. The baseline of each part's time is that of the whole
 step, so `ratio` is the part's share; parts are run alone, forward and backward. `lstm_in_chunks` is the LSTM as it is
-trained against TensorFlow's BlockLSTM and its gradient. Utilisation is the step's executed multiplications and
-additions a second over those of a 2,048² float32 product in the same process.
+trained against TensorFlow's BlockLSTM and its gradient, `step_bfloat16` the step in mixed_bfloat16 against float32, in
+turn. Utilisation is the step's executed multiplications and additions a second over those of a 2,048² float32 product,
+the fastest of many that are run between the other measurements: a busy neighbour can slow some, but speed up none.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from readlabel.trainer.machine import claim_device
 
 ROWS, TIME = 32, 512
 CALLS = 12
+ROUNDS = 3
 ORDERS = Path(__file__).resolve().parent.parent / "assets" / "training_seq_orders.tsv"
 Row = dict[str, object]
 
@@ -71,7 +73,12 @@ def main() -> None:
     hp = Hyperparameters.model_validate_json(sys.argv[1])
     library = read_library_row(ORDERS, "10x3p_sc_ont")
     network = Network.build(hp, library, TrainingOptions(seed=1))
-    stepper = Stepper(network, Adam(network.trainable_variables), Footprint.of(hp, len(library.labels)), 0, print)
+
+    def stepper_of(network: Network) -> Stepper:
+        footprint = Footprint.of(network.hyperparameters, len(library.labels))
+        return Stepper(network, Adam(network.trainable_variables), footprint, 0, print)
+
+    stepper = stepper_of(network)
     random = np.random.default_rng(1)
     tokens = random.integers(1, 5, (ROWS, TIME)).astype(np.uint8)
     labels = random.integers(0, len(library.labels), (ROWS, TIME)).astype(np.uint8)
@@ -97,8 +104,17 @@ def main() -> None:
     numbers = iter(range(1, 1000))
     product = tf.function(tf.matmul, autograph=False)
     square = tf.random.normal([2048, 2048])
-    peak = 2 * 2048**3 / min(seconds(lambda: product(square, square).numpy())[0] for _ in range(3))
+    products: list[float] = []
+
+    def multiply() -> None:
+        for _ in range(CALLS):
+            begin = time.perf_counter()
+            product(square, square).numpy()
+            products.append(time.perf_counter() - begin)
+
+    multiply()
     step, spread = seconds(lambda: stepper.step(batch, next(numbers), 1e-3))
+    multiply()
     parts = {
         "convolutions": both_ways(
             lambda: network._convolutions(tokens, mask, mask, hp.conv_layers, True, dropout), convolution
@@ -110,9 +126,23 @@ def main() -> None:
     for name, call in parts.items():
         part, part_spread = seconds(call)
         found[f"step_{name}"] = row(step, part, "s of a step", part_spread)
+        multiply()
     block, _ = seconds(both_ways(lambda: run_lstm(network._cells[0], features, lengths), [features, *lstm]))
     chunks, chunks_spread = seconds(parts["lstm"])
     found["lstm_in_chunks"] = row(block, chunks, "s", chunks_spread)
+    steppers = {
+        precision: stepper_of(Network.build(hp.model_copy(update={"precision": precision}), library, network.options))
+        for precision in ("float32", "mixed_bfloat16")
+    }
+    rounds = [
+        [seconds(lambda s=s: s.step(batch, next(numbers), 1e-3))[0] for s in steppers.values()] for _ in range(ROUNDS)
+    ]
+    float32, bfloat16 = zip(*rounds, strict=True)
+    middle = statistics.median(bfloat16)
+    spread_of_rounds = (max(bfloat16) - min(bfloat16)) / middle
+    found["step_bfloat16"] = row(statistics.median(float32), middle, "s", spread_of_rounds)
+    multiply()
+    peak = 2 * 2048**3 / min(products)
     executed = flops_per_position(hp, len(library.labels)) * ROWS * TIME / step
     found["flops_utilisation"] = row(peak / 1e9, executed / 1e9, "GFLOP/s", spread)
     print(json.dumps(found))

@@ -37,11 +37,11 @@ class Potentials(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """A batch cut to whole chunks and to a number of rows that is a power of two.
+    """A batch in the layout of the loops, cut to whole chunks and to a number of rows that is a power of two.
 
     Attributes:
-        emissions: ``(rows, chunks × CHUNK, labels)``.
-        labels: ``(rows, chunks × CHUNK)`` int32.
+        emissions: ``(chunks × CHUNK, labels, rows)``.
+        labels: ``(chunks × CHUNK, rows)`` int32.
         lengths: ``(rows,)`` int32; 0 for rows that fill up the batch.
     """
 
@@ -52,13 +52,13 @@ class Rows(NamedTuple):
     @property
     def chunks(self) -> tf.Tensor:
         """Number of chunks."""
-        return tf.shape(self.emissions)[1] // CHUNK
+        return tf.shape(self.emissions)[0] // CHUNK
 
     def chunk(self, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         """Emissions and labels of one chunk, all lengths, and the chunk's first position."""
         first = number * CHUNK
         window = slice(first, first + CHUNK)
-        return self.emissions[:, window], self.labels[:, window], self.lengths, first
+        return self.emissions[window], self.labels[window], self.lengths, first
 
 
 def make_potentials(transitions: tf.Tensor, left: tf.Tensor, right: tf.Tensor) -> Potentials:
@@ -78,15 +78,21 @@ def make_potentials(transitions: tf.Tensor, left: tf.Tensor, right: tf.Tensor) -
 
 
 def make_rows(emissions: tf.Tensor, labels: tf.Tensor, lengths: tf.Tensor) -> Rows:
-    """Pad a batch, see `Rows`."""
+    """Pad and turn a batch, see `Rows`.
+
+    Args:
+        emissions: ``(batch, time, labels)``.
+        labels: ``(batch, time)`` int32.
+        lengths: ``(batch,)`` int32.
+    """
     rows, time = tf.shape(emissions)[0], tf.shape(emissions)[1]
     more_time = CHUNK * tf.maximum((time + CHUNK - 1) // CHUNK, 1) - time
     # XLA compiles for each batch size: the next power of two, at least 8.
     powers = tf.constant([1 << k for k in range(3, 31)])
     more_rows = powers[tf.searchsorted(powers, [rows])[0]] - rows
     return Rows(
-        emissions=tf.pad(emissions, [[0, more_rows], [0, more_time], [0, 0]]),
-        labels=tf.pad(labels, [[0, more_rows], [0, more_time]]),
+        emissions=tf.pad(tf.transpose(emissions, [1, 2, 0]), [[0, more_time], [0, 0], [0, more_rows]]),
+        labels=tf.pad(tf.transpose(labels), [[0, more_time], [0, more_rows]]),
         lengths=tf.pad(lengths, [[0, more_rows]]),
     )
 
@@ -95,14 +101,14 @@ def lay_out(emissions: tf.Tensor, lengths: tf.Tensor, first: tf.Tensor) -> tf.Te
     """A chunk's emissions as log potentials of all labels, END included.
 
     Args:
-        emissions: ``(rows, CHUNK, labels)``.
+        emissions: ``(CHUNK, labels, rows)``.
         lengths: ``(rows,)``.
         first: the chunk's first position.
 
     Returns:
         ``(CHUNK, L', rows)``; each position's best label has potential 0, which adds the same to every path.
     """
-    emissions = tf.transpose(emissions - tf.reduce_max(emissions, -1, keepdims=True), [1, 2, 0])
+    emissions -= tf.reduce_max(emissions, 1, keepdims=True)
     real = first + tf.range(CHUNK)[:, None, None] < lengths
     return tf.concat([tf.where(real, emissions, FORBIDDEN), tf.where(real, FORBIDDEN, 0.0)], 1)
 

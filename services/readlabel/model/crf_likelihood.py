@@ -63,7 +63,7 @@ def log_likelihood(
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
             weight = upstream * counted
-            surprise = compared.surprise[:batch, :time] * weight[:, None, None]
+            surprise = tf.transpose(compared.surprise[:time, :, :batch] * weight, [2, 0, 1])
             at_last = tf.gather(surprise, tf.maximum(lengths - 1, 0), batch_dims=1)
             return (
                 surprise,

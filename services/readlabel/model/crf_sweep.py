@@ -53,7 +53,7 @@ class Comparison(NamedTuple):
 
     Attributes:
         log_likelihood: ``(rows,)``, without the potential of the last label.
-        surprise: ``(rows, time, labels)``: 1 for the label of each base, less the label's probability.
+        surprise: ``(time, labels, rows)``: 1 for the label of each base, less the label's probability.
         pair_surprise: ``(labels, labels, rows)``: how often each label follows each, less how often it is expected to.
     """
 
@@ -93,7 +93,6 @@ def compile_sweep(algebra: Algebra) -> Callable[[Rows, Potentials], Comparison]:
             lambda i, *_: i < CHUNK, advance, [0, weights, *arrays], maximum_iterations=CHUNK
         )
         scales = scales.stack()
-        labels = tf.transpose(labels)
         shown = _shown(positions, labels, label, lengths, first, potentials)
         # A confident network's terms nearly cancel, which they must do position by position: the difference of two sums
         # over thousands of positions would have lost those digits.
@@ -103,18 +102,17 @@ def compile_sweep(algebra: Algebra) -> Callable[[Rows, Potentials], Comparison]:
     @tf.function(jit_compile=True, autograph=False)
     def backward(
         after: tf.Tensor,
-        pair_surprise: tf.Tensor,
+        pairs: tf.Tensor,
         kept: tf.Tensor,
         scales: tf.Tensor,
         previous_weights: tf.Tensor,
-        previous_label: tf.Tensor,
         emissions: tf.Tensor,
         labels: tf.Tensor,
         lengths: tf.Tensor,
         first: tf.Tensor,
         potentials: Potentials,
     ) -> tuple[tf.Tensor, ...]:
-        """One chunk: the state before it, and its surprise ``(rows, CHUNK, labels)``."""
+        """One chunk: the state before it, pairs less those expected, and its surprise ``(CHUNK, labels, rows)``."""
         positions = algebra.from_log(lay_out(emissions, lengths, first))
         reads = loop_arrays(after)[0].unstack(positions)
         matrix = algebra.from_log(potentials.transitions)
@@ -139,18 +137,14 @@ def compile_sweep(algebra: Algebra) -> Callable[[Rows, Potentials], Comparison]:
             log_norms=norms + scales,
             matrix=matrix,
         )
-        count = emissions.shape[2]
         real = first + tf.range(CHUNK)[:, None, None] < lengths
-        numbers = tf.range(count)[:, None]
-        labels = tf.transpose(labels)[:, None]
-        shown = tf.cast((labels == numbers) & real, tf.float32)
-        before = tf.concat([previous_label[None, None], labels[:-1]], 0)
-        shown_pairs = tf.reduce_sum(tf.cast(before == numbers, tf.float32)[:, :, None] * shown[:, None], 0)
+        count = emissions.shape[1]
+        shown = tf.cast((labels[:, None] == tf.range(count)[:, None]) & real, tf.float32)
         surprise = shown - algebra.to_probability(marginals)[:, :count]
-        return before_chunk, pair_surprise + shown_pairs - expected[:count, :count], tf.transpose(surprise, [2, 0, 1])
+        return before_chunk, pairs - expected[:count, :count], surprise
 
     def sweep(rows: Rows, potentials: Potentials) -> Comparison:
-        batch, count = tf.shape(rows.lengths)[0], rows.emissions.shape[2]
+        batch, count = tf.shape(rows.lengths)[0], rows.emissions.shape[1]
         none = tf.fill([count + 1, batch], algebra.zero)
 
         def ahead(
@@ -158,31 +152,30 @@ def compile_sweep(algebra: Algebra) -> Callable[[Rows, Potentials], Comparison]:
         ) -> tuple:
             before = (weights, label, score)
             *state, kept, scales = forward(*before, *rows.chunk(k), potentials)
-            values = (kept, scales, weights, label)
+            values = (kept, scales, weights)
             arrays = tuple(array.write(k, value) for array, value in zip(arrays, values, strict=True))
             return k + 1, *_shaped(state, before), *arrays
 
-        types = (tf.float32, tf.float32, tf.float32, tf.int32)
-        arrays = [tf.TensorArray(dtype, rows.chunks, infer_shape=False) for dtype in types]
+        arrays = [tf.TensorArray(tf.float32, rows.chunks, infer_shape=False) for _ in range(3)]
         _, weights, _, score, *arrays = tf.while_loop(
             lambda k, *_: k < rows.chunks, ahead, [0, none, tf.fill([batch], -1), tf.zeros([batch]), *arrays]
         )
         finish = algebra.from_log(potentials.finish[:, None])
         _, scale = algebra.normalise(algebra.times(weights, finish), 0)
-        shapes = ([CHUNK, count + 1, None], [CHUNK, 1, None], [count + 1, None], [None])
+        shapes = ([CHUNK, count + 1, None], [CHUNK, 1, None], [count + 1, None])
 
         def back(k: tf.Tensor, after: tf.Tensor, pairs: tf.Tensor, surprises: tf.TensorArray) -> tuple:
             kept = [tf.ensure_shape(array.read(k), shape) for array, shape in zip(arrays, shapes, strict=True)]
-            *state, surprise = backward(after, pairs, *kept, *rows.chunk(k), potentials)
-            return k - 1, *_shaped(state, (after, pairs)), surprises.write(k, tf.transpose(surprise, [1, 0, 2]))
+            *state, surprise = backward(after, pairs + _shown_pairs(rows, k), *kept, *rows.chunk(k), potentials)
+            return k - 1, *_shaped(state, (after, pairs)), surprises.write(k, surprise)
 
         surprises = tf.TensorArray(tf.float32, rows.chunks, infer_shape=False)
         after = tf.tile(finish, [1, batch])
         _, _, pairs, surprises = tf.while_loop(
             lambda k, *_: k >= 0, back, [rows.chunks - 1, after, tf.zeros([count, count, batch]), surprises]
         )
-        surprise = tf.ensure_shape(surprises.concat(), [None, None, count])
-        return Comparison(score - scale[0], tf.transpose(surprise, [1, 0, 2]), pairs)
+        surprise = tf.ensure_shape(surprises.concat(), [None, count, None])
+        return Comparison(score - scale[0], surprise, pairs)
 
     return sweep
 
@@ -190,6 +183,20 @@ def compile_sweep(algebra: Algebra) -> Callable[[Rows, Potentials], Comparison]:
 def _shaped(values: Sequence[tf.Tensor], as_before: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     """Tell a loop that what it carries keeps the shape it had, which a compiled function does not say."""
     return [tf.ensure_shape(value, before.shape) for value, before in zip(values, as_before, strict=True)]
+
+
+def _shown_pairs(rows: Rows, number: tf.Tensor) -> tf.Tensor:
+    """How often each label follows each in one chunk, ``(labels, labels, rows)``.
+
+    Counting is a scatter, for which a compiled loop would compare every pair of labels at every position.
+    """
+    count, batch = rows.emissions.shape[1], tf.shape(rows.lengths)[0]
+    _, labels, lengths, first = rows.chunk(number)
+    place = first + tf.range(CHUNK)[:, None]
+    before = tf.gather(rows.labels, tf.maximum(place[:, 0] - 1, 0))
+    counted = tf.cast((place > 0) & (place < lengths), tf.float32)
+    cell = (before * count + labels) * batch + tf.range(batch)
+    return tf.reshape(tf.math.unsorted_segment_sum(counted, cell, count * count * batch), [count, count, batch])
 
 
 def _shown(

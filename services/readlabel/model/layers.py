@@ -152,19 +152,25 @@ class Dropout:
         self._step = tf.cast(step, tf.int64)
         self._places = 0
 
-    def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Drop elements; each call is one place in the network, numbered in the order of the calls."""
+    def __call__(self, inputs: tf.Tensor, visible: tf.Tensor | None = None) -> tf.Tensor:
+        """Drop elements; each call is one place in the network, numbered in the order of the calls.
+
+        Args:
+            inputs: of any shape.
+            visible: ``(batch, time, 1)`` bool for inputs ``(batch, time, features)``: all else is dropped too.
+        """
         self._places += 1
         if not self._dropped:
-            return inputs
+            return inputs if visible is None else inputs * tf.cast(visible, inputs.dtype)
         state = np.random.SeedSequence([self._seed, self._places]).generate_state(1, np.uint64)
         seed = tf.stack([tf.constant(int(state[0] >> np.uint64(1)), tf.int64), self._step])
         elements = tf.size(inputs)
         words = tf.random.stateless_uniform([(elements + 1) // 2], seed, None, None, tf.int32)
         draws = tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:elements]
-        kept = tf.cast(draws >= tf.constant(self._dropped, tf.uint16), inputs.dtype)
+        kept = tf.reshape(draws >= tf.constant(self._dropped, tf.uint16), tf.shape(inputs))
+        kept = kept if visible is None else kept & visible
         scale = self._LEVELS / (self._LEVELS - self._dropped)
-        return inputs * tf.reshape(kept * scale, tf.shape(inputs))
+        return inputs * (tf.cast(kept, inputs.dtype) * scale)
 
 
 def attend(inputs: tf.Tensor, weights: tuple[tf.Tensor, ...], visible: tf.Tensor, dropout: Dropout | None) -> tf.Tensor:

@@ -24,8 +24,13 @@ from readlabel.model.lstm_chunks import run_chunks
 
 
 class Cell(Protocol):
-    """One LSTM over time-ordered rows."""
+    """One LSTM over time-ordered rows.
 
+    Attributes:
+        dtype: of the inputs it is given for training.
+    """
+
+    dtype: tf.DType
     kernel: tf.Variable
     recurrent_kernel: tf.Variable
     bias: tf.Variable
@@ -43,7 +48,7 @@ class FusedCell(tf.Module):
     def __init__(self, inputs: int, units: int, name: str, dtype: tf.DType = tf.float32) -> None:
         super().__init__(name="fused_cell")
         self.units = units
-        self._dtype = dtype
+        self.dtype = dtype
         self.kernel = tf.Variable(tf.zeros([inputs, 4 * units]), name=f"{name}/kernel")
         self.recurrent_kernel = tf.Variable(tf.zeros([units, 4 * units]), name=f"{name}/recurrent_kernel")
         self.bias = tf.Variable(tf.zeros([4 * units]), name=f"{name}/bias")
@@ -52,7 +57,7 @@ class FusedCell(tf.Module):
         """See `Cell`."""
         del lengths  # every position is computed: those beyond a row's end come after all that is read
         if training:
-            return run_chunks(inputs, self.kernel, self.recurrent_kernel, self.bias, self._dtype)
+            return run_chunks(inputs, self.kernel, self.recurrent_kernel, self.bias, self.dtype)
         start = tf.zeros([tf.shape(inputs)[1], self.units])
         peephole = tf.zeros([self.units])
         return tf.raw_ops.BlockLSTM(
@@ -76,6 +81,7 @@ class CudnnCell(tf.Module):
 
     def __init__(self, inputs: int, units: int, name: str) -> None:
         super().__init__(name="cudnn_cell")
+        self.dtype = tf.float32
         self.layer = tf.keras.layers.LSTM(units, return_sequences=True, time_major=True, name=name.replace("/", "_"))
         self.layer.build((None, None, inputs))
         self.kernel = self.layer.cell.kernel
@@ -121,7 +127,8 @@ def run_lstm(cells: Sequence[Cell], inputs: tf.Tensor, visible: tf.Tensor, train
     outputs = []
     for cell, backward in zip(cells, (False, True), strict=False):
         order, inverse = _time_order(visible, time, backward)
-        ordered = tf.reshape(_permute(flat, order, inverse), [time, batch, features])
+        given = tf.cast(flat, cell.dtype) if training else flat
+        ordered = tf.reshape(_permute(given, order, inverse), [time, batch, features])
         result = cell.run(ordered, visible, training)
         outputs.append(_permute(tf.reshape(result, [time * batch, result.shape[-1]]), inverse, order))
     joined = outputs[0] if len(outputs) == 1 else tf.concat(outputs, -1)

@@ -23,7 +23,7 @@ def run_chunks(
     """An LSTM over all of time, with its gradient.
 
     Args:
-        inputs: ``(time, batch, features)``, time-major.
+        inputs: ``(time, batch, features)``, time-major, of type `dtype`.
         kernel: ``(features, 4 × units)``, gates in Keras' order i, f, c, o.
         recurrent_kernel: ``(units, 4 × units)``.
         bias: ``(4 × units,)``.
@@ -58,7 +58,6 @@ def _chunks(
     ) -> tuple[tf.Tensor, object]:
         # Nothing inside is differentiated: without this an eager tape would try, and fail in the compiled loops.
         inputs, kernel, recurrent_kernel, bias = map(tf.stop_gradient, (inputs, kernel, recurrent_kernel, bias))
-        inputs = tf.cast(inputs, dtype)
 
         def rows(k: tf.Tensor) -> tf.Tensor:
             return tf.reshape(inputs[k * CHUNK : (k + 1) * CHUNK], [CHUNK * batch, features])
@@ -107,7 +106,7 @@ def _chunks(
                 lambda k, *_: k >= 0, back, [count - 1, start, start, *zeros, array]
             )
             by_input = tf.ensure_shape(array.concat(), [None, None, features])
-            return tf.cast(by_input, tf.float32), *by_weight
+            return by_input, *by_weight
 
         return outputs, gradient
 

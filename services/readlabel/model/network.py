@@ -192,7 +192,7 @@ class Network(tf.Module):
             statistics = layers.real_statistics(features, real_mask) if batch_statistics else self._moving(block)
             gamma, beta = (self.weights[f"batchnorm_{block}/{part}"] for part in ("gamma", "beta"))
             features = layers.normalise(features, *statistics, gamma, beta)
-            features = (drop(features) if drop else features) * visible_mask
+            features = drop(features, visible_mask > 0) if drop else features * visible_mask
         return features
 
     def _convolve(
