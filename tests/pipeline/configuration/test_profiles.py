@@ -47,6 +47,7 @@ CASES: dict[str, Case] = (
     | {f"{process} {attempt}": case("", process, attempt=attempt) for process in PROCESSES for attempt in (1, 2, 3)}
     | {
         "limited": case("", attempt=3, max_memory="5 GB", max_cpus=1, max_time="2 h"),
+        "docker store": case("docker", checkpoint_dir="s3://lab/checkpoints"),
         "slurm": case("slurm", queue="long,short", account="lab", gpus=2, gpu_type="a100"),
         "slurm light": case("slurm", "REPORT", queue="long,short", account="lab", gpus=2, gpu_type="a100"),
         "slurm big": case("slurm", train_memory="900 GB", train_cpus=128),
@@ -143,6 +144,16 @@ def test_a_training_sees_its_gpus_its_checkpoints_and_the_folder_of_leases_whate
         assert f"{mount} '/a folder/work/checkpoints:/a folder/work/checkpoints'" in shown["command"]
         assert "export READLABEL_CHECKPOINT_DIR='/a folder/work/checkpoints'" in shown["task"]["beforeScript"]
         assert "READLABEL_CHECKPOINT_DIR" in shown["command"], "the engine hands the variable on"
+
+
+def test_checkpoints_in_an_object_store_need_a_network_and_no_folder(rendered):
+    shown = rendered["docker store"]
+    assert shown["task"]["checkpoint_dir"] == "s3://lab/checkpoints"
+    assert "--network host" in shown["command"]
+    assert "s3://" not in shown["command"], "no folder to mount"
+    assert "mkdir" not in shown["task"]["beforeScript"]
+    assert rendered["awsbatch"]["task"]["checkpoint_dir"] == "s3://lab/work/checkpoints"
+    assert rendered["azurebatch"]["task"]["checkpoint_dir"] is None, "az:// does not name the account"
 
 
 @pytest.mark.parametrize("engine", ENGINES)
