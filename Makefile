@@ -50,6 +50,7 @@ lint: $(STAMP) ## ruff, mypy, import-linter, buf, hadolint and the strict Nextfl
 	$(BIN)/python tools/buf.py
 	tools/nf-lint/lint main.nf nextflow.config conf modules
 	$(BIN)/hadolint containers/*/Containerfile
+	$(BIN)/kubernetes-validate --kubernetes-version 1.29 --strict --quiet --no-warn containers/kubernetes/*.yaml
 
 format: $(STAMP) ## Format the Python code
 	$(BIN)/ruff check --fix .

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,3 +45,24 @@ def library_3p() -> Library:
         umis=("UMI",),
         strand="rev",
     )
+
+
+@pytest.fixture
+def object_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Path]]:
+    """Address of a folder in a bucket, and the folder on the server's disk."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "me")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    buckets = tmp_path / "buckets"
+    (buckets / "lab").mkdir(parents=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    command = [Path(sys.executable).with_name("localbucket"), "--port", port, buckets]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+        try:
+            assert server.stdout is not None
+            assert any(" serving " in line for line in server.stdout)
+            options = f"scheme=http&region=us-east-1&endpoint_override=127.0.0.1:{port}"
+            yield f"s3://lab/check%20points?{options}", buckets / "lab"
+        finally:
+            server.terminate()

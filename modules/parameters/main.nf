@@ -158,9 +158,6 @@ def contradictions(options) {
             "--reads: there is no '${path}'; give reads.pkl with --labels labels.pkl, or a folder that holds both"
         }
     }
-    if (options.checkpoint_dir?.contains('://')) {
-        problems = problems + "--checkpoint_dir: '${options.checkpoint_dir}' is on an object store; it takes a folder"
-    }
     def lonely = ['service_token_file', 'service_tls_ca', 'service_insecure'].findAll { name -> options[name] }
     if (!options.service) {
         problems = problems + lonely.collect { name -> "--${name}: --service is needed too" }

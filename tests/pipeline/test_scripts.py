@@ -18,6 +18,12 @@ def test_the_strict_parser_finds_what_later_versions_refuse(root, tmp_path):
     assert f"{tmp_path}/loose.nf:5:" in done.stdout
 
 
+def test_every_process_has_a_stub(root):
+    modules = [path for path in root.glob("modules/*/main.nf") if "\nprocess " in path.read_text()]
+    assert len(modules) == 7
+    assert [path.parent.name for path in modules if "\n    stub:\n" not in path.read_text()] == []
+
+
 def test_a_stub_run_goes_all_the_way_for_every_model(launch):
     stub = launch.run("--model_name", "all", "-stub-run")
     assert stub.exit_status == 0, stub.output

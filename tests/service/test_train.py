@@ -146,11 +146,14 @@ def test_no_process_outlives_the_client_however_it_ends(
     assert len(kept.name) == 32
 
 
+@pytest.mark.parametrize("place", ["a folder", "an object store"])
 def test_a_killed_command_goes_on_to_the_same_weights(
-    processes: Any, point_file: PointFile, real_reads: tuple[Path, Path], tmp_path: Path, whole: Whole
-) -> None:
+    processes: Any, point_file: PointFile, real_reads: tuple[Path, Path], tmp_path: Path, whole: Whole,
+    object_store: tuple[str, Path], place: str,
+) -> None:  # fmt: skip
+    checkpoints = tmp_path / "checkpoints" if place == "a folder" else object_store[0]
     point = point_file(epochs=6, lr_schedule="constant")
-    more = ["--checkpoint-dir", tmp_path / "checkpoints", "--threads", "1"]
+    more = ["--checkpoint-dir", checkpoints, "--threads", "1"]
     process = train(processes, point, real_reads, tmp_path / "run", *more)
     lines_until(process, "epoch 2/6")
     process.kill()
@@ -164,7 +167,8 @@ def test_a_killed_command_goes_on_to_the_same_weights(
     assert record.epochs_trained == 6
     log = (tmp_path / "run" / "train.log").read_text()
     assert all(f" epoch {epoch}/6" in log for epoch in range(1, 7))
-    assert list((tmp_path / "checkpoints").iterdir()) == []
+    if place == "a folder":
+        assert list((tmp_path / "checkpoints").iterdir()) == []
 
 
 def test_a_standing_service_trains_the_same_command_once(
@@ -271,6 +275,7 @@ def test_what_cannot_go_well_is_said_before_anything_starts(
         (["--out", tmp_path / "mine"], 73, "mine: holds thesis.txt, which is no file of a run"),
         (["--out", tmp_path / "earlier"], 73, "earlier: holds another run"),
         (["--checkpoint-dir", tmp_path / "file" / "c"], 73, "c: the checkpoint folder cannot be written"),
+        (["--checkpoint-dir", "ftp://lab/c"], 2, "it takes a folder, or an address that begins with s3://, gs://"),
         (["--train", tmp_path / "none"], 2, "none: cannot be read"),
         (["--validation", tmp_path / "file"], 2, "file: is no whole Parquet file"),
         (["--service", "127.0.0.1:1"], 69, "no training service answers; tried 127.0.0.1:1, without TLS, no token"),

@@ -16,6 +16,7 @@ import typer
 # The C core writes to standard error what the error below says in a sentence.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
+from readlabel.cli._checkpoints import checkpoints_at
 from readlabel.cli._data_dir import DEFAULT_KEEP_BLOBS, KeepBlobs, KeepRuns, default_data_dir
 from readlabel.messages import InputError
 from readlabel.server.app import serve
@@ -44,8 +45,12 @@ def main(
     tls_client_ca: Annotated[Path | None, typer.Option(help="Callers need a certificate of this CA (PEM).")] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Go without token or TLS.")] = False,
     checkpoint_dir: Annotated[
-        Path | None,
-        typer.Option(help="Where runs checkpoint, a folder each. (Default: in --data-dir.)"),
+        str | None,
+        typer.Option(
+            metavar="<path>",
+            help="Where runs checkpoint, a folder each; with --private also s3://, gs://, abfs://. (Default: in "
+            "--data-dir.)",
+        ),
     ] = None,
     max_queued: Annotated[int, typer.Option(min=1, help="Runs that may wait; more are refused.")] = Limits.queued_runs,
     grace: Annotated[float, typer.Option(min=0, help="Seconds that runs may take to checkpoint at the end.")] = 30,
@@ -93,6 +98,11 @@ def main(
         raise InputError("--private needs --socket and keeps its data beside it, so it takes no --data-dir")
     if worker_command is None and importlib.util.find_spec("tensorflow") is None:
         raise InputError("training on this machine needs the extra trainer: pip install 'readlabel[trainer]'")
+    checkpoint_folder, checkpoint_store = checkpoints_at(checkpoint_dir)
+    if checkpoint_store and not private:
+        raise InputError(
+            "--checkpoint-dir: a standing service checkpoints on a local disk; an object store is for --private"
+        )
     if data_dir is None:
         data_dir = socket.parent / "data" if private and socket else default_data_dir()
     config = ServerConfig(
@@ -101,7 +111,8 @@ def main(
         socket=socket.absolute() if socket else None,
         devices=devices,
         threads=threads,
-        checkpoint_dir=checkpoint_dir.absolute() if checkpoint_dir else None,
+        checkpoint_dir=checkpoint_folder,
+        checkpoint_store=checkpoint_store,
         token_file=token_file,
         tls=Tls(tls_cert, tls_key, tls_client_ca) if tls_cert and tls_key else None,
         insecure=insecure,

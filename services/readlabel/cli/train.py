@@ -11,6 +11,7 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from readlabel.artifacts.names import METRICS, RUN
+from readlabel.cli._checkpoints import checkpoints_at
 from readlabel.cli._library import library_of
 from readlabel.cli._service import Insecure, Service, TlsCa, TlsClientCert, TokenFile, endpoint_of
 from readlabel.client import TrainRequest, progress_for_terminal, train_over_service
@@ -58,8 +59,12 @@ def main(
     devices: Annotated[str, typer.Option(help="Private service: auto, cpu, gpu:0, or gpu:0+1 (both).")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="Private service: CPU threads; 0 is all there are.")] = 0,
     checkpoint_dir: Annotated[
-        Path | None,
-        typer.Option(help="Private service: keep checkpoints here, so that a command that was killed goes on."),
+        str | None,
+        typer.Option(
+            metavar="<path>",
+            help="Private service: keep checkpoints here, so that a command that was killed goes on. (Or s3://, gs://, "
+            "abfs://.)",
+        ),
     ] = None,
     lease_dir: Annotated[
         Path | None, typer.Option(envvar="READLABEL_LEASE_DIR", help="Private service: folder to share devices by.")
@@ -93,7 +98,7 @@ def main(
         priority=priority,
     )
     endpoint = endpoint_of(service, token_file, tls_ca, tls_client_cert, insecure)
-    private = PrivateOptions(devices, threads, checkpoint_dir, lease_dir, grace)
+    private = PrivateOptions(devices, threads, *checkpoints_at(checkpoint_dir), lease_dir, grace)
     with progress_for_terminal() as progress:
         run = train_over_service(request, endpoint, private, progress)
         if run.state == "SUCCEEDED":

@@ -38,6 +38,7 @@ class PrivateOptions:
         devices: as of ``readlabel serve --devices``.
         threads: CPU threads; 0 is all there are.
         checkpoint_dir: where runs checkpoint, so that a later service goes on; None forgets with the service.
+        checkpoint_store: address in an object store where they are kept for a later service elsewhere; "" for none.
         lease_dir: where services of one host agree on devices.
         grace_seconds: runs may take so long to checkpoint at the end.
         worker_command: what starts a worker, instead of the default.
@@ -46,6 +47,7 @@ class PrivateOptions:
     devices: str = "auto"
     threads: int = 0
     checkpoint_dir: Path | None = None
+    checkpoint_store: str = ""
     lease_dir: Path | None = None
     grace_seconds: float = 30
     worker_command: str | None = None
@@ -148,6 +150,8 @@ class PrivateService:
         arguments += ["--grace", str(options.grace_seconds)]
         if options.checkpoint_dir is not None:
             arguments += ["--checkpoint-dir", str(options.checkpoint_dir.absolute())]
+        if options.checkpoint_store:
+            arguments += ["--checkpoint-dir", options.checkpoint_store]
         if options.lease_dir is not None:
             arguments += ["--lease-dir", str(options.lease_dir.absolute())]
         if options.worker_command is not None:

@@ -98,7 +98,7 @@ def train_over_service(
         with TrainingClient(endpoint, SERVICE_PATIENCE_SECONDS) as client:
             return _train(client, request, spec, progress, standing=True)
     service = PrivateService([request.training_reads, request.validation_reads], private)
-    with _when_stopped(_kept(private.checkpoint_dir), progress), service as own, TrainingClient(own) as client:
+    with _when_stopped(_kept(private), progress), service as own, TrainingClient(own) as client:
         try:
             run = _train(client, request, spec, progress, standing=False)
             with suppress(ReadlabelError):  # its files are here: a checkpoint that stays costs disk, not the outcome
@@ -172,10 +172,11 @@ def leaving_it_running(client: TrainingClient, run_id: str, progress: Progress) 
     )
 
 
-def _kept(checkpoint_dir: Path | None) -> str:
-    if checkpoint_dir is None:
+def _kept(private: PrivateOptions) -> str:
+    where = private.checkpoint_dir or private.checkpoint_store.partition("?")[0]
+    if not where:
         return "stopped; nothing is kept (with --checkpoint-dir DIR the same command would go on where it was)"
-    return f"stopped; what was trained is checkpointed in {checkpoint_dir}, and the same command goes on from there"
+    return f"stopped; what was trained is checkpointed in {where}, and the same command goes on from there"
 
 
 @contextmanager

@@ -22,6 +22,7 @@ class TrainOrder(Message):
     attempt: int = Field(1, ge=1)
     run_dir: str = Field(description="Where the artifacts go; created when missing.")
     checkpoint_dir: str = Field(description="Where checkpoints go and are looked for.")
+    checkpoint_store: str = Field("", description="Folder of all runs in an object store where they are kept too.")
     training_reads: str = Field(description="Path of the training Parquet file.")
     validation_reads: str = Field(description="Path of the validation Parquet file.")
     device: str = Field("cpu", description="cpu, or a GPU's UUID or index; several with + between them.")

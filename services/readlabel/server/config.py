@@ -69,6 +69,7 @@ class ServerConfig:
         devices: ``auto``, ``cpu:N`` or ``gpu:0,1``.
         threads: CPU threads that all slots share; 0 is all of the machine's.
         checkpoint_dir: each run checkpoints in a folder of its own in here; None is below `data_dir`.
+        checkpoint_store: address in an object store where a private service keeps checkpoints too; "" keeps none there.
         token_file: tokens, one a line, of which a caller must show one; None lets everybody call.
         tls: None speaks plain text.
         private: serve one client, whose end is the end of standard input, and leave no files behind.
@@ -87,6 +88,7 @@ class ServerConfig:
     devices: str = "auto"
     threads: int = 0
     checkpoint_dir: Path | None = None
+    checkpoint_store: str = ""
     token_file: Path | None = None
     tls: Tls | None = None
     insecure: bool = False

@@ -229,6 +229,7 @@ class SlotRunner:
             attempt=len(run.attempts),
             run_dir=str(self._desk.run_dir(run.run_id)),
             checkpoint_dir=str(self._desk.checkpoint_dir(run.run_id)),
+            checkpoint_store=self._config.checkpoint_store,
             training_reads=str(self._blobs.path(run.spec.training_reads)),
             validation_reads=str(self._blobs.path(run.spec.validation_reads)),
             device="cpu" if device.startswith("cpu:") else device,

@@ -6,6 +6,9 @@ A checkpoint folder belongs to one run. It holds
 - ``best-<epoch>.npz``: the weights of the best epoch so far, named by `Progress.watch`;
 - ``lock``: held by the worker that writes there, released by the system when it dies.
 
+With a copy in an object store (`readlabel.trainer.checkpoint_copy`) an empty folder begins with what lies there, and
+every file is sent there once it is whole here.
+
 Arrays are stored without pickle and read with pickle forbidden. Each file is renamed into place whole, the best weights
 before the state that names them, so whenever a worker dies the newest state can be gone on from.
 """
@@ -28,6 +31,7 @@ from pydantic import Field, ValidationError
 
 from readlabel.artifacts.atomic import atomic_path, raise_output_error
 from readlabel.messages import ENGINE_REVISION, Attempt, EpochMetrics, Message
+from readlabel.trainer.checkpoint_copy import CheckpointCopy
 from readlabel.trainer.failures import FolderInUse
 from readlabel.trainer.schedule import Watch
 
@@ -86,15 +90,17 @@ class CheckpointFolder:
     Args:
         folder: made when missing.
         run_id: the run it must belong to.
+        copy: where its files are kept beyond this machine; None keeps them here alone.
 
     Raises:
         FolderInUse: another living worker holds the folder.
-        OutputError: the folder cannot be written.
+        OutputError: the folder, or the copy, cannot be written or read.
     """
 
-    def __init__(self, folder: Path, run_id: str) -> None:
+    def __init__(self, folder: Path, run_id: str, copy: CheckpointCopy | None = None) -> None:
         self._folder = folder
         self._run_id = run_id
+        self._copy = copy
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -109,6 +115,8 @@ class CheckpointFolder:
             raise FolderInUse(
                 "INTERNAL", f"{folder}: another worker is training this run with these checkpoints; let it end first"
             ) from error
+        if copy is not None and not (folder / _LAST).exists():
+            copy.fetch(folder)
 
     def close(self) -> None:
         """Give the lock back."""
@@ -148,14 +156,16 @@ class CheckpointFolder:
             OutputError: the folder cannot be written; the state before stays.
         """
         head = np.frombuffer(checkpoint.progress.canonical_json().encode(), np.uint8)
-        _write(self._folder / _LAST, {**checkpoint.arrays, _PROGRESS: head})
+        self._write(self._folder / _LAST, {**checkpoint.arrays, _PROGRESS: head})
         for old in self._folder.glob("best-*.npz"):
             if old != self._best(checkpoint.progress.watch.best_epoch):
                 old.unlink(missing_ok=True)
+                if self._copy is not None:
+                    self._copy.empty(old.name)
 
     def save_best(self, epoch: int, weights: Arrays) -> None:
         """Store the weights of an epoch that is the best so far."""
-        _write(self._best(epoch), weights)
+        self._write(self._best(epoch), weights)
 
     def load_best(self, epoch: int) -> Arrays:
         """The weights that `save_best` stored for the epoch."""
@@ -175,7 +185,8 @@ class CheckpointFolder:
             return f"the checkpoint belongs to another run, {head.get('run_id')}: training starts afresh"
         return ""
 
-
-def _write(path: Path, arrays: Arrays) -> None:
-    with atomic_path(path) as temporary, temporary.open("wb") as handle:
-        np.savez(handle, **dict(arrays))
+    def _write(self, path: Path, arrays: Arrays) -> None:
+        with atomic_path(path) as temporary, temporary.open("wb") as handle:
+            np.savez(handle, **dict(arrays))
+        if self._copy is not None:
+            self._copy.send(path)

@@ -42,6 +42,7 @@ from readlabel.reads.labelled import LabelledReads
 from readlabel.reads.parquet import read_library, read_reads
 from readlabel.trainer.channel import Control, Events
 from readlabel.trainer.checkpoint import Checkpoint, CheckpointFolder, Progress
+from readlabel.trainer.checkpoint_copy import CheckpointCopy
 from readlabel.trainer.evaluator import evaluate_apart
 from readlabel.trainer.failures import FolderInUse, Interrupted, RunFailed
 from readlabel.trainer.machine import claim_device, peak_memory, strategy_of_devices, versions
@@ -231,10 +232,12 @@ class _Job:
         Raises:
             FolderInUse: it still holds them when the patience is over, so it is there to stay.
         """
+        order, run_id = self._order, self._order.spec.run_id
+        copy = CheckpointCopy(order.checkpoint_store, run_id) if order.checkpoint_store else None
         until, told = time.monotonic() + _FOLDER_PATIENCE_SECONDS, False
         while True:
             try:
-                return CheckpointFolder(Path(self._order.checkpoint_dir), self._order.spec.run_id)
+                return CheckpointFolder(Path(order.checkpoint_dir), run_id, copy)
             except FolderInUse:
                 if time.monotonic() > until:
                     raise

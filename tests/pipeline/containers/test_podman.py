@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 
 import h5py
@@ -19,8 +18,6 @@ VARIANT = f"{MODEL}/{MODEL}_0/{MODEL}_0"
 # Long enough to be met in the middle; with every read in training nothing stops it early.
 LONG = {"train_fraction": "1", "epochs": "300"}
 TICK = 0.2
-# An id that no image and no machine knows.
-ANYBODY = 41234
 
 
 def commands(launch, work: str = "work") -> list[str]:
@@ -52,42 +49,23 @@ def test_a_grid_is_trained_with_every_process_in_its_image_without_network(launc
 
 
 @pytest.fixture
-def tls(launch):
-    """Certificate, key and token in files that the containers' user may read."""
-    folder = launch.folder / "secrets"
-    folder.mkdir()
-    openssl = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem"]
-    subprocess.run([*openssl, *names], cwd=folder, check=True, capture_output=True)
-    (folder / "token").write_text("a-token-of-this-test-alone\n")
-    (folder / "data").mkdir()
-    for path in [folder, *folder.iterdir()]:
-        path.chmod(0o700 if path.is_dir() else 0o600)
-        subprocess.run(["chown", f"{ANYBODY}:{ANYBODY}", path], check=True)
-    return folder
-
-
-@pytest.fixture
-def service(launch, podman, tls):
+def service(podman, tls, anybody, free_port):
     """`serve` as a container that stays, with a volume, TLS and a token; its name and address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    name = f"readlabel-test-{port}"
+    name = f"readlabel-test-{free_port}"
     podman(
         "run", "--detach", "--name", name, "--no-healthcheck", "--read-only", "--cap-drop", "all",
-        "--user", f"{ANYBODY}:{ANYBODY}", "--network", "host",
+        "--user", f"{anybody}:{anybody}", "--network", "host",
         "--volume", f"{tls}:/secrets:ro", "--volume", f"{tls}/data:/data",
-        f"localhost/readlabel/trainer:{__version__}", "readlabel", "serve", "--listen", f"0.0.0.0:{port}",
-        "--data-dir", "/data", "--token-file", "/secrets/token", "--tls-cert", "/secrets/cert.pem",
-        "--tls-key", "/secrets/key.pem",
+        f"localhost/readlabel/trainer:{__version__}", "readlabel", "serve", "--listen", f"0.0.0.0:{free_port}",
+        "--data-dir", "/data", "--token-file", "/secrets/token", "--tls-cert", "/secrets/tls.crt",
+        "--tls-key", "/secrets/tls.key",
     )  # fmt: skip
-    yield name, f"localhost:{port}"
+    yield name, f"localhost:{free_port}"
     podman("rm", "--force", "--time", "60", name)
 
 
 def healthy(podman, name: str, address: str) -> str:
-    ask = ["readlabel", "health", "--wait", "60", "--service", address, "--tls-ca", "/secrets/cert.pem"]
+    ask = ["readlabel", "health", "--wait", "60", "--service", address, "--tls-ca", "/secrets/tls.crt"]
     return podman("exec", name, *ask)
 
 
@@ -96,7 +74,7 @@ def test_a_service_in_a_container_trains_for_the_pipeline_and_keeps_its_runs(lau
     assert healthy(podman, name, address) == f"{address} serves"
     trained = launch.train(
         "-profile", "podman", "--service", address,
-        "--service_token_file", str(tls / "token"), "--service_tls_ca", str(tls / "cert.pem"),
+        "--service_token_file", str(tls / "token"), "--service_tls_ca", str(tls / "tls.crt"),
     )  # fmt: skip
     assert trained.exit_status == 0, trained.output + podman("logs", name)
     assert trained.leaderboard[f"{MODEL}_0"]["state"] == "SUCCEEDED"
@@ -106,7 +84,7 @@ def test_a_service_in_a_container_trains_for_the_pipeline_and_keeps_its_runs(lau
     assert podman("inspect", "--format", "{{.State.ExitCode}}", name) == "0"
     podman("start", name)
     healthy(podman, name, address)
-    options = ["--service", address, "--token-file", "/secrets/token", "--tls-ca", "/secrets/cert.pem"]
+    options = ["--service", address, "--token-file", "/secrets/token", "--tls-ca", "/secrets/tls.crt"]
     [run] = podman("exec", name, "readlabel", "runs", "list", "--json", *options).splitlines()
     assert json.loads(run)["state"] == "SUCCEEDED"
 
