@@ -167,12 +167,15 @@ def contradictions(options) {
 
 // The two pickles: given one by one, or the folder that holds both.
 def readPair(options) {
-    def reads = file(options.reads, glob: false)
-    def folder = reads.isDirectory() ? reads : reads.parent
-    return [
-        reads.isDirectory() ? reads.resolve('reads.pkl') : reads,
-        options.labels ? file(options.labels, glob: false) : folder.resolve('labels.pkl'),
-    ]
+    return readNames(options.reads, options.labels).collect { path -> file(path, glob: false) }
+}
+
+// Their paths as the user would write them.
+def readNames(reads, labels) {
+    def path = "${reads}".toString()
+    def isFolder = file(path, glob: false).isDirectory()
+    def folder = isFolder ? path.replaceFirst('/*$', '/') : path.substring(0, path.lastIndexOf('/') + 1)
+    return [isFolder ? "${folder}reads.pkl".toString() : path, labels ? "${labels}".toString() : "${folder}labels.pkl".toString()]
 }
 
 // Found out at the start, not after hours of training. An object store is not tried.

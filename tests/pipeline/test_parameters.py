@@ -106,13 +106,6 @@ def test_parameters_that_contradict_each_other_are_refused(launch):
     assert "--service_insecure: --service is needed too" in refused.output
 
 
-def test_an_unknown_model_is_refused_with_the_known_ones(launch):
-    refused = launch.run("--model_name", "nosuch")
-    assert refused.exit_status == 1
-    assert "has no column for model 'nosuch'; it has 10x5p_sc_ont, 10x3p_sc_ont" in refused.output
-    assert refused.count("TRAIN", "COMPLETED") == 0
-
-
 def test_an_output_folder_that_cannot_be_written_is_refused_before_anything_runs(launch):
     (launch.folder / "file").touch()
     refused = launch.run("--model_name", "10x3p_sc_ont", outdir="file/results")
