@@ -12,9 +12,11 @@ include { SIMULATE                                   } from './modules/simulate'
 include { IMPORT_READS                               } from './modules/import_reads'
 include { TRAIN                                      } from './modules/train'
 include { EXPORT                                     } from './modules/export'
-include { REPORT ; earlierResults                    } from './modules/report'
+include { lossesText                                 } from './modules/loss'
+include { REPORT ; earlierResults ; replacedText     } from './modules/report'
 include { VERDICT                                    } from './modules/verdict'
-include { planText ; outcomeText                     } from './modules/outcome'
+include { planText ; verdictText ; outcomeText       } from './modules/outcome'
+include { isInterrupted ; interruptedText            } from './modules/outcome'
 
 workflow {
     main:
@@ -39,7 +41,13 @@ workflow {
     }
     // channel: [ variant:, model:, point:, library:, varying: ]
     entries_ch = grid_ch.flatMap { grid -> gridEntries(grid) }
-    entries_ch.toList().filter { entries -> entries }.subscribe { entries -> log.info(planText(entries)) }
+    entries_ch.toList().filter { entries -> entries }.subscribe { entries ->
+        log.info(planText(entries))
+        def replaced = replacedText(options.outdir, entries)
+        if (replaced) {
+            log.warn(replaced)
+        }
+    }
 
     // The validation reads are always simulated, from a stream of random numbers of their own; imported reads take the
     // place of the training reads.
@@ -81,14 +89,18 @@ workflow {
             .combine(validation_ch, by: 0)
     )
 
-    // What has no outcome is not among the variants, but in the grid: the report lists it as missing.
+    // What has no outcome is not among the variants, but in the grid: the report lists it as missing, with its task's end.
     variants_ch = EXPORT.out.variant.toSortedList { a, b -> a.name <=> b.name }
+    losses_ch = grid_ch
+        .combine(variants_ch.map { variants -> [variants] })
+        .map { grid, _variants -> lossesText(gridEntries(grid), workflow.workDir.resolve("lost/${workflow.runName}")) }
     REPORT(
         grid_ch,
         variants_ch,
         variants_ch.map { variants -> earlierResults(options.outdir, variants) },
+        losses_ch,
     )
-    VERDICT(REPORT.out.leaderboard)
+    VERDICT(REPORT.out.leaderboard.map { leaderboard -> [verdictText(leaderboard), leaderboard] })
 
     // Once there is a report, so that a run that is ending has nothing left to write.
     EXPAND_GRID.out.versions
@@ -103,9 +115,10 @@ workflow {
     def made = [:]
     REPORT.out.leaderboard.subscribe { leaderboard -> made.leaderboard = leaderboard }
     REPORT.out.summary.subscribe { summary -> made.summary = summary }
+    variants_ch.subscribe { variants -> made.variants = variants }
     workflow.onComplete = {
-        if (made.summary) {
-            log.info(outcomeText(made.summary, made.leaderboard, options.outdir))
+        if (made.summary || isInterrupted()) {
+            log.info(isInterrupted() ? interruptedText() : outcomeText(made, options.outdir))
         }
     }
 }

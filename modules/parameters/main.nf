@@ -139,6 +139,9 @@ def unknownParameters(given, known) {
     def strangers = given.keySet().findAll { name -> !(name in known) }
     return strangers.groupBy { name -> name.replace('-', '').toLowerCase() }.values().collect { aliases ->
         def name = aliases.find { alias -> alias.contains('-') } ?: aliases[0]
+        if (name in ['bg', 'c', 'params-file', 'profile', 'resume', 'stub-run', 'w', 'work-dir']) {
+            return "--${name}: is an option of Nextflow's; did you mean -${name}, with one dash?"
+        }
         def near = known.find { other -> other.replace('_', '') == name.replaceAll('[-_]', '').toLowerCase() }
         near = near ?: known.toList().closest(name).find { _other -> true }
         "--${name}: there is no such parameter" + (near ? "; did you mean --${near}?" : '')
@@ -187,9 +190,19 @@ def unwritable(outdir) {
     try {
         java.nio.file.Files.createDirectories(folder)
         java.nio.file.Files.delete(java.nio.file.Files.createTempFile(folder, '.readlabel', '.check'))
-        return []
     }
     catch (java.io.IOException e) {
-        return ["--outdir: the folder '${folder}' cannot be written (${e.class.simpleName.replace('Exception', '')})"]
+        def why = [FileAlreadyExistsException: 'a file is in its way', AccessDeniedException: 'permission denied'][e.class.simpleName]
+        why = why ?: (e instanceof java.nio.file.FileSystemException ? e.reason : e.message) ?: 'no folder can be made there'
+        return ["--outdir: the folder '${folder}' cannot be written: ${why}"]
     }
+    // One variant with its drawings takes a few MB. (A file system that does not know its size says 0 of 0.)
+    def store = java.nio.file.Files.getFileStore(folder)
+    return store.totalSpace && store.usableSpace < 16 * 1024 * 1024
+        ? ["--outdir: the disk of '${folder}' is full: ${megabytes(store.usableSpace)} are free, and results take more than 16 MB"]
+        : []
+}
+
+def megabytes(bytes) {
+    return "${(bytes / 1024 / 1024).setScale(1, java.math.RoundingMode.DOWN)} MB"
 }
