@@ -5,10 +5,15 @@ include { megabytes } from '../parameters'
 // The task each combination of the grid is trained by, and what tells it from the others.
 def planText(entries) {
     def lines = entries.collect { entry ->
-        def varying = entry.varying.collect { name, value -> "${name} ${value}" }.join(', ')
+        def varying = entry.varying.collect { name, value -> "${name} ${asWritten(value)}" }.join(', ')
         "  ${entry.variant}: TRAIN (${entry.model} ${entry.point.md5().take(8)})" + (varying ? "  ${varying}" : '')
     }
     return (["Combinations in the grid: ${entries.size()}"] + shortened(lines, 24)).join('\n')
+}
+
+// A value as a parameter table writes it.
+def asWritten(value) {
+    return value instanceof Boolean ? "${value}".toUpperCase() : value instanceof BigDecimal ? value.stripTrailingZeros().toPlainString() : value
 }
 
 // How a run that trained ended, in this order: the report's own summary, where the report is, which combinations have no

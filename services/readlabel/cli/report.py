@@ -36,7 +36,7 @@ def main(
         Path | None, typer.Option(help="Results that may hold variants of earlier grids; they are named, not touched.")
     ] = None,
     losses: Annotated[
-        Path | None, typer.Option(help="Why combinations have no folder (JSON: variant to reason); by default unknown.")
+        Path | None, typer.Option(help="Why combinations have no folder: JSON, from a variant's name to words.")
     ] = None,
 ) -> None:
     """Compare the variants of a grid.
@@ -72,6 +72,8 @@ def _require_exported(folders: list[Path], grid: Grid) -> None:
             problems.append(Problem(str(folder.path), f"is a run's folder; export it first: {how}"))
     if problems:
         raise InputError(problems)
+
+
 def _read_losses(path: Path | None) -> Mapping[str, str]:
     if path is None:
         return {}
