@@ -192,8 +192,10 @@ def unwritable(outdir) {
         java.nio.file.Files.delete(java.nio.file.Files.createTempFile(folder, '.readlabel', '.check'))
     }
     catch (java.io.IOException e) {
-        def why = [FileAlreadyExistsException: 'a file is in its way', AccessDeniedException: 'permission denied'][e.class.simpleName]
-        why = why ?: (e instanceof java.nio.file.FileSystemException ? e.reason : e.message) ?: 'no folder can be made there'
+        def kind = e.class.simpleName
+        def words = e instanceof java.nio.file.FileSystemException ? e.reason : e.message
+        def why = kind == 'FileAlreadyExistsException' || words == 'Not a directory' ? 'a file is in its way' : words
+        why = kind == 'AccessDeniedException' ? 'permission denied' : why ?: 'no folder can be made there'
         return ["--outdir: the folder '${folder}' cannot be written: ${why}"]
     }
     // One variant with its drawings takes a few MB. (A file system that does not know its size says 0 of 0.)
