@@ -5,10 +5,12 @@ def lossesText(entries, folder) {
     def notes = file(folder, glob: false).exists() ? file(folder, glob: false).listFiles() : []
     def told = notes.collectEntries { path ->
         def note = new groovy.json.JsonSlurper().parseText(path.text)
-        [note.of, lossReason(note)]
+        [note.task, lossReason(note)]
     }
-    // TRAIN knows its combination, EXPORT its place in the grid.
-    def losses = entries.collectEntries { entry -> [entry.variant, told[entry.variant] ?: told[entry.point.md5()]] }
+    // A task of EXPORT is named by the variant, one of TRAIN by its combination.
+    def losses = entries.collectEntries { entry ->
+        [entry.variant, told[entry.variant] ?: told["${entry.model} ${entry.point.md5().take(8)}".toString()]]
+    }
     return groovy.json.JsonOutput.toJson(losses.findAll { _variant, reason -> reason }.sort())
 }
 
