@@ -7,13 +7,16 @@
 
 include { helpText ; versionText ; checkedParameters } from './modules/parameters'
 include { EXPAND_GRID ; gridEntries                  } from './modules/expand_grid'
+include { stopIfRefused ; stagedNames                } from './modules/refusal'
 include { SIMULATE                                   } from './modules/simulate'
 include { IMPORT_READS                               } from './modules/import_reads'
 include { TRAIN                                      } from './modules/train'
 include { EXPORT                                     } from './modules/export'
-include { REPORT ; earlierResults                    } from './modules/report'
+include { lossesText                                 } from './modules/loss'
+include { REPORT ; earlierResults ; replacedText     } from './modules/report'
 include { VERDICT                                    } from './modules/verdict'
-include { planText ; outcomeText                     } from './modules/outcome'
+include { planText ; verdictText ; outcomeText       } from './modules/outcome'
+include { isInterrupted ; interruptedText            } from './modules/outcome'
 
 workflow {
     main:
@@ -30,9 +33,21 @@ workflow {
         options.seed,
         workflow.manifest.version,
     )
+    // A tool that refuses an input, a table or a pickle, ends the run with its message.
+    def staged = stagedNames(params)
+    grid_ch = EXPAND_GRID.out.grid.map { grid ->
+        stopIfRefused([grid], staged)
+        grid
+    }
     // channel: [ variant:, model:, point:, library:, varying: ]
-    entries_ch = EXPAND_GRID.out.grid.flatMap { grid -> gridEntries(grid) }
-    entries_ch.toList().filter { entries -> entries }.subscribe { entries -> log.info(planText(entries)) }
+    entries_ch = grid_ch.flatMap { grid -> gridEntries(grid) }
+    entries_ch.toList().filter { entries -> entries }.subscribe { entries ->
+        log.info(planText(entries))
+        def replaced = replacedText(options.outdir, entries)
+        if (replaced) {
+            log.warn(replaced)
+        }
+    }
 
     // The validation reads are always simulated, from a stream of random numbers of their own; imported reads take the
     // place of the training reads.
@@ -45,15 +60,18 @@ workflow {
     SIMULATE(libraries_ch.combine(sets_ch), options.seed, options.transcriptome, workflow.manifest.version)
     IMPORT_READS(options.reads ? libraries_ch : channel.empty(), options.reads ?: [], options.labels ?: [])
 
+    // channel: [ model, set, reads ]. Nothing is trained before all of them are there: a refused read ends the run.
+    reads_ch = SIMULATE.out.reads
+        .mix(IMPORT_READS.out.reads)
+        .toList()
+        .map { sets ->
+            stopIfRefused(sets.collect { _model, _set, reads -> reads }, staged)
+            sets
+        }
+        .flatMap { sets -> sets }
     // channels: [ model, reads ]
-    simulated_ch = SIMULATE.out.reads.branch { model, set, reads ->
-        validation: set == 'validation'
-            return [model, reads]
-        training: set == 'training'
-            return [model, reads]
-    }
-    validation_ch = simulated_ch.validation
-    training_ch = simulated_ch.training.mix(IMPORT_READS.out.reads)
+    training_ch = reads_ch.filter { _model, set, _reads -> set == 'training' }.map { model, _set, reads -> [model, reads] }
+    validation_ch = reads_ch.filter { _model, set, _reads -> set == 'validation' }.map { model, _set, reads -> [model, reads] }
 
     // TRAIN is told no index: a grid that grows moves the indices and must not train anything twice.
     TRAIN(
@@ -71,27 +89,36 @@ workflow {
             .combine(validation_ch, by: 0)
     )
 
-    // What has no outcome is not among the variants, but in the grid: the report lists it as missing.
+    // What has no outcome is not among the variants, but in the grid: the report lists it as missing, with its task's end.
     variants_ch = EXPORT.out.variant.toSortedList { a, b -> a.name <=> b.name }
+    losses_ch = grid_ch
+        .combine(variants_ch.map { variants -> [variants] })
+        .map { grid, _variants -> lossesText(gridEntries(grid), workflow.workDir.resolve("lost/${workflow.runName}")) }
     REPORT(
-        EXPAND_GRID.out.grid,
+        grid_ch,
         variants_ch,
         variants_ch.map { variants -> earlierResults(options.outdir, variants) },
+        losses_ch,
     )
-    VERDICT(REPORT.out.leaderboard)
+    VERDICT(REPORT.out.leaderboard.map { leaderboard -> [verdictText(leaderboard), leaderboard] })
 
+    // Once there is a report, so that a run that is ending has nothing left to write.
     EXPAND_GRID.out.versions
         .mix(SIMULATE.out.versions, IMPORT_READS.out.versions, REPORT.out.versions)
         .map { process, tool, version -> "${process}\t${tool}\t${version}\n" }
         .unique()
+        .toList()
+        .combine(REPORT.out.leaderboard)
+        .flatMap { found -> found.init() }
         .collectFile(name: 'versions.tsv', storeDir: "${options.outdir}/pipeline_info", sort: true)
 
     def made = [:]
     REPORT.out.leaderboard.subscribe { leaderboard -> made.leaderboard = leaderboard }
     REPORT.out.summary.subscribe { summary -> made.summary = summary }
+    variants_ch.subscribe { variants -> made.variants = variants }
     workflow.onComplete = {
-        if (made.summary) {
-            log.info(outcomeText(made.summary, made.leaderboard, options.outdir))
+        if (made.summary || isInterrupted()) {
+            log.info(isInterrupted() ? interruptedText() : outcomeText(made, options.outdir))
         }
     }
 }

@@ -14,12 +14,12 @@ process EXPAND_GRID {
     val version
 
     output:
-    path 'grid.json', emit: grid
+    path '{grid.json,refusal.txt}', emit: grid
     tuple val("${task.process}"), val('readlabel'), eval('readlabel --version'), emit: versions
 
     script:
     """
-    readlabel grid \\
+    or-refuse readlabel grid \\
         --training-params ${training_params} \\
         --training-seq-orders ${training_seq_orders} \\
         --model-name '${model_name}' \\
@@ -30,7 +30,7 @@ process EXPAND_GRID {
     // The grid decides which tasks there are, so a stub run expands it for real.
     stub:
     """
-    readlabel grid \\
+    or-refuse readlabel grid \\
         --training-params ${training_params} \\
         --training-seq-orders ${training_seq_orders} \\
         --model-name '${model_name}' \\

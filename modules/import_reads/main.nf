@@ -10,7 +10,7 @@ process IMPORT_READS {
     path labels, stageAs: 'labels.pkl'
 
     output:
-    tuple val(model), path('training.parquet'), emit: reads
+    tuple val(model), val('training'), path('{training.parquet,refusal.txt}'), emit: reads
     tuple val("${task.process}"), val('readlabel'), eval('readlabel --version'), emit: versions
 
     script:
@@ -19,7 +19,7 @@ process IMPORT_READS {
     ${library}
     JSON
 
-    readlabel import-reads \\
+    or-refuse readlabel import-reads \\
         --reads reads.pkl \\
         --labels labels.pkl \\
         --library library.json \\

@@ -139,6 +139,9 @@ def unknownParameters(given, known) {
     def strangers = given.keySet().findAll { name -> !(name in known) }
     return strangers.groupBy { name -> name.replace('-', '').toLowerCase() }.values().collect { aliases ->
         def name = aliases.find { alias -> alias.contains('-') } ?: aliases[0]
+        if (name in ['bg', 'c', 'params-file', 'profile', 'resume', 'stub-run', 'w', 'work-dir']) {
+            return "--${name}: is an option of Nextflow's; did you mean -${name}, with one dash?"
+        }
         def near = known.find { other -> other.replace('_', '') == name.replaceAll('[-_]', '').toLowerCase() }
         near = near ?: known.toList().closest(name).find { _other -> true }
         "--${name}: there is no such parameter" + (near ? "; did you mean --${near}?" : '')
@@ -167,12 +170,15 @@ def contradictions(options) {
 
 // The two pickles: given one by one, or the folder that holds both.
 def readPair(options) {
-    def reads = file(options.reads, glob: false)
-    def folder = reads.isDirectory() ? reads : reads.parent
-    return [
-        reads.isDirectory() ? reads.resolve('reads.pkl') : reads,
-        options.labels ? file(options.labels, glob: false) : folder.resolve('labels.pkl'),
-    ]
+    return readNames(options.reads, options.labels).collect { path -> file(path, glob: false) }
+}
+
+// Their paths as the user would write them.
+def readNames(reads, labels) {
+    def path = "${reads}".toString()
+    def isFolder = file(path, glob: false).isDirectory()
+    def folder = isFolder ? path.replaceFirst('/*$', '/') : path.substring(0, path.lastIndexOf('/') + 1)
+    return [isFolder ? "${folder}reads.pkl".toString() : path, labels ? "${labels}".toString() : "${folder}labels.pkl".toString()]
 }
 
 // Found out at the start, not after hours of training. An object store is not tried.
@@ -184,9 +190,21 @@ def unwritable(outdir) {
     try {
         java.nio.file.Files.createDirectories(folder)
         java.nio.file.Files.delete(java.nio.file.Files.createTempFile(folder, '.readlabel', '.check'))
-        return []
     }
     catch (java.io.IOException e) {
-        return ["--outdir: the folder '${folder}' cannot be written (${e.class.simpleName.replace('Exception', '')})"]
+        def kind = e.class.simpleName
+        def words = e instanceof java.nio.file.FileSystemException ? e.reason : e.message
+        def why = kind == 'FileAlreadyExistsException' || words == 'Not a directory' ? 'a file is in its way' : words
+        why = kind == 'AccessDeniedException' ? 'permission denied' : why ?: 'no folder can be made there'
+        return ["--outdir: the folder '${folder}' cannot be written: ${why}"]
     }
+    // One variant with its drawings takes a few MB. (A file system that does not know its size says 0 of 0.)
+    def store = java.nio.file.Files.getFileStore(folder)
+    return store.totalSpace && store.usableSpace < 16 * 1024 * 1024
+        ? ["--outdir: the disk of '${folder}' is full: ${megabytes(store.usableSpace)} are free, and results take more than 16 MB"]
+        : []
+}
+
+def megabytes(bytes) {
+    return "${(bytes / 1024 / 1024).setScale(1, java.math.RoundingMode.DOWN)} MB"
 }

@@ -7,6 +7,7 @@ process REPORT {
     path grid
     path variants, stageAs: 'variants/*'
     path earlier, stageAs: 'earlier/?/*'
+    val losses
 
     output:
     path 'report', emit: report
@@ -16,8 +17,12 @@ process REPORT {
 
     script:
     """
+    cat > losses.json <<'JSON'
+    ${losses}
+    JSON
+
     shopt -s nullglob
-    readlabel report --grid grid.json --outdir earlier --out report -- variants/*
+    readlabel report --grid grid.json --outdir earlier --losses losses.json --out report -- variants/*
     """
 
     stub:
@@ -36,6 +41,36 @@ def earlierResults(outdir, variants) {
         .collectMany { model -> foldersIn(model).findAll { folder -> folder.name.startsWith("${model.name}_") } }
         .findAll { folder -> folder.resolve("${folder.name}_run.json").exists() && !(folder.name in written) }
         .sort { folder -> folder.name }
+}
+
+// Said before anything of an earlier run is replaced; '' where nothing is. With -resume, results of combinations that are
+// in this grid are not lost, wherever in it they are now.
+def replacedText(outdir, entries) {
+    def results = file(outdir, glob: false)
+    def kept = workflow.resume ? entries.collect { entry -> entry.point } : []
+    def replaced = entries
+        .findAll { entry ->
+            def record = results.resolve("${entry.model}/${entry.variant}/${entry.variant}_run.json")
+            record.exists() && !(pointOf(record) in kept)
+        }
+        .collect { entry -> entry.variant }
+    if (replaced || !workflow.resume && results.resolve('report').exists()) {
+        replaced = replaced + 'report'
+    }
+    def named = replaced.size() > 12 ? replaced.take(10) + "${replaced.size() - 11} more" + replaced.last() : replaced
+    return replaced
+        ? "${outdir} holds results of an earlier run. These will be replaced: ${named.join(', ')}. To keep them, stop and give another --outdir."
+        : ''
+}
+
+// The combination that a published record is of; null where the record cannot be read.
+def pointOf(record) {
+    try {
+        return groovy.json.JsonOutput.toJson(new groovy.json.JsonSlurper().parseText(record.text).spec.point)
+    }
+    catch (RuntimeException _e) {
+        return null
+    }
 }
 
 def foldersIn(folder) {

@@ -12,7 +12,7 @@ process SIMULATE {
     val version
 
     output:
-    tuple val(model), val(set), path("${set}.parquet"), emit: reads
+    tuple val(model), val(set), path("{${set}.parquet,refusal.txt}"), emit: reads
     tuple val("${task.process}"), val('readlabel'), eval('readlabel --version'), emit: versions
 
     script:
@@ -23,7 +23,7 @@ process SIMULATE {
     ${library}
     JSON
 
-    readlabel simulate \\
+    or-refuse readlabel simulate \\
         --library library.json \\
         --num-reads ${num_reads} \\
         --seed ${seed} \\

@@ -77,7 +77,8 @@ class Launch:
         """Start it and return at once; its output goes to launch.log in the folder."""
         with (self.folder / "launch.log").open("w") as log:
             return subprocess.Popen(
-                self.command(*arguments),
+                # A shell that starts tests in the background has them ignore interrupts.
+                ["env", "--default-signal=INT", *self.command(*arguments)],
                 cwd=self.folder,
                 env=self.environment(),
                 stdout=log,
@@ -89,15 +90,15 @@ class Launch:
         """What became of a run that was started."""
         return Outcome(start.wait(), (self.folder / "launch.log").read_text(), self.folder / outdir)
 
-    def run(self, *arguments: str, outdir: str = "results") -> Outcome:
-        """Start it and wait for its end."""
+    def run(self, *arguments: str, outdir: str = "results", limit: float = 540) -> Outcome:
+        """Start it and wait for its end, for `limit` seconds at most."""
         done = subprocess.run(
             self.command(*arguments, "--outdir", outdir),
             cwd=self.folder,
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=540,
+            timeout=limit,
             check=False,
         )
         return Outcome(done.returncode, done.stdout + done.stderr, self.folder / outdir)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +27,19 @@ def trainings(launch) -> Iterator[psutil.Process]:
                 yield process
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
+
+
+def left_behind(launch) -> list[psutil.Process]:
+    """Processes that work in the launch's folder or were told of it, and have not ended a minute later."""
+    found = [process for process in psutil.process_iter() if str(launch.folder) in " ".join(words(process))]
+    return psutil.wait_procs(found, timeout=60)[1]
+
+
+def words(process: psutil.Process) -> list[str]:
+    try:
+        return [*process.cmdline(), process.cwd()]
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return []
 
 
 def kill_whenever_it_trains(launch) -> int:
@@ -60,12 +75,17 @@ def mended(broken, shared_launch):
     return shared_launch.train("--max_retries", "1", "-resume", table=TABLE)
 
 
-def test_a_killed_training_is_tried_again_then_left_to_the_report(broken):
+def test_a_killed_training_is_tried_again_then_left_to_the_report_with_how_it_ended(broken, shared_launch):
     outcome, kills = broken
     assert kills == 2
     assert [task.exit for task in outcome.tasks if task.process == "TRAIN" and task.status == "FAILED"] == ["137"] * 2
     assert outcome.leaderboard[f"{MODEL}_2"]["state"] == "MISSING"
-    assert "-resume" in outcome.leaderboard[f"{MODEL}_2"]["reason"]
+    reason = re.fullmatch(
+        r"killed \(exit status 137\) after 2 attempts; its log: (work/\w\w/\w+/\.command\.log); -resume tries it again",
+        outcome.leaderboard[f"{MODEL}_2"]["reason"],
+    )
+    assert reason is not None
+    assert shared_launch.folder.joinpath(reason[1]).is_file()
 
 
 def test_a_training_that_fails_by_its_parameters_is_an_outcome_with_its_reason(broken):
@@ -86,15 +106,7 @@ def test_the_others_finish_and_everything_is_published_and_the_run_exits_non_zer
 
 
 def test_a_killed_training_leaves_no_process_behind(broken, shared_launch):
-    processes = [process for process in psutil.process_iter() if str(shared_launch.folder) in " ".join(words(process))]
-    assert psutil.wait_procs(processes, timeout=60)[1] == []
-
-
-def words(process: psutil.Process) -> list[str]:
-    try:
-        return [*process.cmdline(), process.cwd()]
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return []
+    assert left_behind(shared_launch) == []
 
 
 def test_resume_tries_the_killed_one_again_and_nothing_else(mended):
@@ -102,3 +114,18 @@ def test_resume_tries_the_killed_one_again_and_nothing_else(mended):
     assert mended.leaderboard[f"{MODEL}_2"]["state"] == "SUCCEEDED"
     assert mended.leaderboard[f"{MODEL}_1"]["state"] == "FAILED"
     assert mended.exit_status == 1
+
+
+def test_an_interrupted_run_says_how_to_go_on_and_leaves_no_process_behind(launch):
+    start = launch.start(*launch.tiny({"epochs": "10000"}))
+    while not any(trainings(launch)):
+        assert start.poll() is None, (launch.folder / "launch.log").read_text()
+        try:
+            start.wait(timeout=TICK)
+        except subprocess.TimeoutExpired:
+            continue
+    start.send_signal(signal.SIGINT)
+    outcome = launch.ended(start)
+    assert outcome.exit_status != 0
+    assert "The same command with -resume goes on" in outcome.output
+    assert left_behind(launch) == []

@@ -87,6 +87,7 @@ def test_resume_after_a_finished_run_runs_nothing(resumed):
     assert resumed.exit_status == 0, resumed.output
     assert {task.status for task in resumed.tasks} == {"CACHED"}
     assert {name: resumed.count(name, "CACHED") for name in ALL} == ALL
+    assert "will be replaced" not in resumed.output
 
 
 def test_a_grown_grid_trains_only_the_new_combination_though_indices_move(grown):
@@ -102,6 +103,7 @@ def test_a_smaller_grid_keeps_the_folders_of_the_earlier_one_and_names_them(shru
     assert shrunk.exit_status == 0, shrunk.output
     assert shrunk.count("TRAIN", "COMPLETED") == 0
     assert list(shrunk.leaderboard) == [f"{MODEL}_0"]
+    assert f"These will be replaced: {MODEL}_0, report." in shrunk.output, "what another combination's folder held"
     assert filters(shrunk) == {f"{MODEL}_0": 8, f"{MODEL}_1": 6, f"{MODEL}_2": 8}
     for variant in (f"{MODEL}_1", f"{MODEL}_2"):
         assert f"not of this grid: {variant}" in shrunk.output

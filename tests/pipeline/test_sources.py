@@ -38,15 +38,6 @@ def test_imported_reads_train_in_a_work_folder_with_spaces_and_200_characters(pi
     assert trained.leaderboard[f"{MODEL}_0"]["state"] == "SUCCEEDED"
 
 
-def test_reads_of_another_library_are_refused_with_their_reason(pickles, shared_launch):
-    labels = pickles / "labels.pkl"
-    refused = shared_launch.train("--reads", str(labels), "--labels", str(labels), outdir="refused")
-    assert refused.exit_status == 1
-    assert refused.count("TRAIN", "COMPLETED") == 0
-    assert "error: " in refused.output
-    assert "labels.pkl" in refused.output
-
-
 def test_reads_without_labels_are_refused_before_anything_runs(pickles, shared_launch):
     alone = shared_launch.folder / "alone.pkl"
     alone.write_bytes((pickles / "reads.pkl").read_bytes())

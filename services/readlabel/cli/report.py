@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -33,6 +35,9 @@ def main(
     outdir: Annotated[
         Path | None, typer.Option(help="Results that may hold variants of earlier grids; they are named, not touched.")
     ] = None,
+    losses: Annotated[
+        Path | None, typer.Option(help="Why combinations have no folder: JSON, from a variant's name to words.")
+    ] = None,
 ) -> None:
     """Compare the variants of a grid.
 
@@ -47,7 +52,7 @@ def main(
     whole = read_message(grid, Grid)
     folders = [*(variants or ()), *(more_variants or ())]
     _require_exported(folders, whole)
-    report = build(whole, folders, out, outdir)
+    report = build(whole, folders, out, outdir, _read_losses(losses))
     _print(report)
     print(report.html)
 
@@ -67,6 +72,17 @@ def _require_exported(folders: list[Path], grid: Grid) -> None:
             problems.append(Problem(str(folder.path), f"is a run's folder; export it first: {how}"))
     if problems:
         raise InputError(problems)
+
+
+def _read_losses(path: Path | None) -> Mapping[str, str]:
+    if path is None:
+        return {}
+    try:
+        return TypeAdapter(dict[str, str]).validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise InputError(
+            f"--losses {path}: is no file that holds variants and their reasons (JSON): {error}"
+        ) from error
 
 
 def _print(report: Report) -> None:

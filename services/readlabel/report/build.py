@@ -6,7 +6,7 @@ which links to the others. The same input gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,13 @@ class Report:
     strangers: tuple[Stranger, ...]
 
 
-def build(grid: Grid, folders: Sequence[Path], out: Path, outdir: Path | None = None) -> Report:
+def build(
+    grid: Grid,
+    folders: Sequence[Path],
+    out: Path,
+    outdir: Path | None = None,
+    losses: Mapping[str, str] | None = None,
+) -> Report:
     """Write a grid's report.
 
     Args:
@@ -47,12 +53,13 @@ def build(grid: Grid, folders: Sequence[Path], out: Path, outdir: Path | None = 
         folders: exported variants, in any order; combinations without one are listed as missing.
         out: the report's folder.
         outdir: results that may hold folders of earlier grids, to name them.
+        losses: why combinations have no folder, by variant, where that is known.
 
     Raises:
         InputError: a folder is no variant's, or a file in it is damaged.
         OutputError: something cannot be written.
     """
-    variants, strangers = gather(grid, folders, outdir)
+    variants, strangers = gather(grid, folders, outdir, losses)
     ranked = rank(variants)
     # The merge first: a damaged drawing is found before anything of an earlier report is replaced.
     first_pages = merge(out / VALIDATION_PDF, ", ".join(model for model, _ in by_model(ranked)), _chapters(ranked))

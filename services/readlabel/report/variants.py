@@ -6,7 +6,7 @@ earlier grids, which are named and left alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +57,10 @@ class Stranger:
 
 
 def gather(
-    grid: Grid, folders: Iterable[Path], outdir: Path | None = None
+    grid: Grid,
+    folders: Iterable[Path],
+    outdir: Path | None = None,
+    losses: Mapping[str, str] | None = None,
 ) -> tuple[tuple[Variant, ...], tuple[Stranger, ...]]:
     """Match exported folders with the grid's combinations.
 
@@ -65,6 +68,7 @@ def gather(
         grid: every combination.
         folders: exported variants, in any order.
         outdir: results of this and of earlier grids, as ``<outdir>/<model>/<variant>/``; looked at for strangers only.
+        losses: why combinations have no folder, by variant, where that is known.
 
     Raises:
         InputError: a folder is missing or no variant's, or two folders are of one combination.
@@ -86,7 +90,11 @@ def gather(
             raise InputError(f"{path}: {name} is given twice, also as {_place(found[name])}")
         else:
             found[name] = variant
-    variants = tuple(found.get(entry.variant) or Variant(entry, MISSING, _NO_OUTCOME) for entry in grid.entries)
+    reasons = losses or {}
+    variants = tuple(
+        found.get(entry.variant) or Variant(entry, MISSING, reasons.get(entry.variant, _NO_OUTCOME))
+        for entry in grid.entries
+    )
     if outdir is not None:
         strangers += _strangers(outdir, entries, found)
     return variants, tuple(sorted(set(strangers), key=lambda stranger: (stranger.name, stranger.why)))
