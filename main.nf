@@ -93,7 +93,8 @@ workflow {
     variants_ch = EXPORT.out.variant.toSortedList { a, b -> a.name <=> b.name }
     losses_ch = grid_ch
         .combine(variants_ch.map { variants -> [variants] })
-        .map { grid, _variants -> lossesText(gridEntries(grid), workflow.workDir.resolve("lost/${workflow.runName}")) }
+        .map { grid, _variants -> lossesText(gridEntries(grid)) }
+        .first()
     REPORT(
         grid_ch,
         variants_ch,

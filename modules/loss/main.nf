@@ -1,16 +1,33 @@
-// A combination whose task was left out (conf/modules.config: no further try) and how that task ended, for the report.
+// Combinations whose task failed and gets no further try (conf/modules.config), and how that task ended, for the report.
+// Such a task has no output, so the closure that gives it up notes its end in a folder of this run's. It is called before
+// the process counts the task as done: once the process's channel is closed, every note is there.
+
+// The error strategy of a task that is given up. `of` is its variant, or the digest of its point where it knows no index.
+def leftOut(task, of) {
+    def note = [of: of, exit: task.exitStatus, attempt: task.attempt, folder: task.workDir.toUriString()]
+    try {
+        java.nio.file.Files.createDirectories(notesFolder())
+        java.nio.file.Files.writeString(notesFolder().resolve("${of}.json"), groovy.json.JsonOutput.toJson(note))
+    }
+    catch (java.io.IOException e) {
+        log.warn("the report will not say how ${task.name} ended: ${e}")
+    }
+    return 'ignore'
+}
+
+def notesFolder() {
+    return workflow.workDir.resolve("lost/${workflow.runName}")
+}
 
 // variant → reason, as JSON on one line. To be called when no task of a combination is left.
-def lossesText(entries, folder) {
-    def notes = file(folder, glob: false).exists() ? file(folder, glob: false).listFiles() : []
+def lossesText(entries) {
+    def notes = notesFolder().exists() ? notesFolder().listFiles() : []
     def told = notes.collectEntries { path ->
         def note = new groovy.json.JsonSlurper().parseText(path.text)
-        [note.task, lossReason(note)]
+        [note.of, lossReason(note)]
     }
-    // A task of EXPORT is named by the variant, one of TRAIN by its combination.
-    def losses = entries.collectEntries { entry ->
-        [entry.variant, told[entry.variant] ?: told["${entry.model} ${entry.point.md5().take(8)}".toString()]]
-    }
+    // TRAIN knows its combination, EXPORT its place in the grid.
+    def losses = entries.collectEntries { entry -> [entry.variant, told[entry.variant] ?: told[entry.point.md5()]] }
     return groovy.json.JsonOutput.toJson(losses.findAll { _variant, reason -> reason }.sort())
 }
 

@@ -1,3 +1,5 @@
+include { leftOut } from '../loss'
+
 // One combination → run/, its trained model and what became of it, under fixed file names.
 //
 // The inputs are all that decides the outcome: no index, no address, no folder, no time. So a grid that grows, or another
@@ -10,6 +12,7 @@ process TRAIN {
     tag "${model} ${point.md5().take(8)}"
     label 'process_gpu'
     cache 'deep'
+    ext left_out: { leftOut(task, point.md5()) }
 
     input:
     tuple val(model), val(point), path(training, stageAs: 'training.parquet'), path(validation, stageAs: 'validation.parquet')

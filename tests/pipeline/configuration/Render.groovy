@@ -41,6 +41,8 @@ def session(Path checkout, Map given, Map known) {
 def directives(Session session, Map given, Integer exit = null) {
     def process = new ProcessConfig([:])
     given.labels.each { label -> process.label(label) }
+    // What modules/loss says in TRAIN and EXPORT, beside the note that it leaves.
+    process.ext([left_out: 'ignore'])
     process.applyConfig(session.config.process as Map, given.process, given.process, given.process)
     def engine = session.containerConfig
     def task = new TaskConfig(new LinkedHashMap(process.subMap(process.keySet())))
