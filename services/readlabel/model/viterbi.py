@@ -57,9 +57,10 @@ def decode(
     scores = tf.zeros([count + 1, tf.shape(rows.lengths)[0]])
     _, scores, kept = tf.while_loop(lambda k, *_: k < rows.chunks, ahead, [0, scores, kept])
     label = tf.argmax(scores + potentials.finish[:, None], 0, output_type=tf.int32)
-    paths = tf.TensorArray(tf.uint8, rows.chunks, infer_shape=False)
+    # Of float32, which GPUs can keep in a list; labels are few enough to be exact.
+    paths = tf.TensorArray(tf.float32, rows.chunks, infer_shape=False)
     _, _, paths = tf.while_loop(lambda k, *_: k >= 0, back, [rows.chunks - 1, label, paths])
-    labels = tf.transpose(tf.ensure_shape(paths.concat(), [None, None])[:time, :batch])
+    labels = tf.transpose(tf.cast(tf.ensure_shape(paths.concat(), [None, None]), tf.uint8)[:time, :batch])
     return tf.where(tf.sequence_mask(lengths, time), labels, tf.constant(0, tf.uint8))
 
 
@@ -105,7 +106,7 @@ def _follow(label: tf.Tensor, kept: tf.Tensor, table: tf.Tensor) -> tuple[tf.Ten
         table: ``(L', L')`` transitions.
 
     Returns:
-        The label at the position before the chunk, and ``(CHUNK, rows)`` uint8 the labels at its positions.
+        The label at the position before the chunk, and ``(CHUNK, rows)`` float32 the labels at its positions.
     """
     reads = loop_arrays(kept[0])[0].unstack(kept)
     numbers = tf.range(table.shape[0])[:, None]
@@ -121,4 +122,4 @@ def _follow(label: tf.Tensor, kept: tf.Tensor, table: tf.Tensor) -> tuple[tf.Ten
     _, label, path = tf.while_loop(
         lambda i, *_: i < CHUNK, step, [0, label, *loop_arrays(label)], maximum_iterations=CHUNK
     )
-    return label, tf.cast(path.stack(), tf.uint8)
+    return label, tf.cast(path.stack(), tf.float32)
