@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,6 +116,45 @@ def test_a_later_schema_version_is_refused_by_number(written: Path) -> None:
 
     rewrite(written, change)
     with pytest.raises(InputError, match=r"schema version 2 of readlabel\.reads; this readlabel reads 1"):
+        read_reads(written)
+
+
+def test_a_later_version_is_told_by_its_number_though_its_header_has_a_new_field(written: Path) -> None:
+    def change(table: pa.Table) -> pa.Table:
+        text = table.schema.metadata[b"readlabel"].replace(b'"schema_version":1', b'"schema_version":2,"new":0')
+        return table.replace_schema_metadata({b"readlabel": text})
+
+    rewrite(written, change)
+    with pytest.raises(InputError, match=r"schema version 2 of readlabel\.reads; this readlabel reads 1"):
+        read_reads(written)
+
+
+def test_a_file_without_its_library_is_refused(written: Path) -> None:
+    def change(table: pa.Table) -> pa.Table:
+        header = json.loads(table.schema.metadata[b"readlabel"])
+        return table.replace_schema_metadata({b"readlabel": json.dumps(header | {"library": None})})
+
+    rewrite(written, change)
+    with pytest.raises(InputError, match="lack the library"):
+        read_library(written)
+
+
+def test_a_file_without_reads_is_refused(written: Path) -> None:
+    rewrite(written, lambda table: table.slice(0, 0))
+    with pytest.raises(InputError, match=r"reads\.parquet: holds no reads"):
+        read_reads(written)
+
+
+def test_segments_that_contradict_the_labels_are_refused(written: Path) -> None:
+    """They tile the read, so nothing but the labels shows that a score by segments would be one of other reads."""
+
+    def change(table: pa.Table) -> pa.Table:
+        values = table.column("segments").to_pylist()
+        values[5][0]["label"] = (values[5][0]["label"] + 1) % 6
+        return replaced(table, "segments", values)
+
+    rewrite(written, change)
+    with pytest.raises(InputError, match="read read-0-5: its segments and its labels contradict each other"):
         read_reads(written)
 
 

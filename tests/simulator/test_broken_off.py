@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import pty
@@ -77,6 +78,31 @@ def test_an_interrupt_of_all_processes_is_one_line_and_leaves_nothing_new(folder
     assert process.returncode == 130
     assert rest.endswith(b"error: interrupted\r\n")
     assert b"Traceback" not in rest
+    assert sorted(path.name for path in (folder / "out").iterdir()) == sorted(NAMES)
+    assert [(folder / "out" / name).read_text() for name in NAMES] == ["earlier"] * 3
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_scheduler_that_ends_it_finds_nothing_new_and_no_process(
+    folder: Path, number: signal.Signals, status: int
+) -> None:
+    """Hidden files of hundreds of MB would stay on a shared disk, where nobody sees them."""
+    command = [sys.executable, "-m", "readlabel.cli", "simulate", "--library", "library.json", "--num-reads", "9999999"]
+    command += ["--threads", "3", "--out", "out/reads.parquet", "--pkl", "out"]
+    terminal, theirs = pty.openpty()
+    with subprocess.Popen(command, cwd=folder, stderr=theirs, stdout=subprocess.PIPE) as process:
+        os.close(theirs)
+        shown = b""
+        while not re.search(rb"[1-9]\d*/9999999", shown):
+            shown += os.read(terminal, 4096)
+        process.send_signal(number)
+        # All its processes hold the terminal: it closes when the last of them ends.
+        with contextlib.suppress(OSError):
+            while text := os.read(terminal, 4096):
+                shown += text
+        os.close(terminal)
+    assert process.returncode == status
+    assert b"Traceback" not in shown
     assert sorted(path.name for path in (folder / "out").iterdir()) == sorted(NAMES)
     assert [(folder / "out" / name).read_text() for name in NAMES] == ["earlier"] * 3
 

@@ -1,6 +1,7 @@
 """From the words of a command line to a sub-command, and from its errors to an exit status.
 
 A `ReadlabelError` ends a command with its own status, an interrupt with 130, a reader that has had enough with 141.
+SIGTERM and SIGHUP unwind a command as an interrupt does, with 143 and 129.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import functools
 import importlib
 import inspect
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from types import FrameType
+from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 import typer
 import typer.core
@@ -26,6 +29,7 @@ from readlabel.messages import ReadlabelError
 
 BROKEN_PIPE = 141
 USAGE = 2
+ENDED_BY = (signal.SIGTERM, signal.SIGHUP)
 EXTRAS = {
     "simulate": "data",
     "import-reads": "data",
@@ -65,6 +69,8 @@ def run(arguments: Sequence[str]) -> None:
     if name not in COMMANDS:
         _fail(_unknown(name))
         sys.exit(USAGE)
+    if name != "serve":  # which stops in an order of its own
+        _unwind_on_signals()
     try:
         typer.main.get_command(_application(name))(args=list(arguments[1:]), prog_name=f"readlabel {name}")
     except ReadlabelError as error:  # of an option that does its work at once
@@ -75,6 +81,20 @@ def run(arguments: Sequence[str]) -> None:
             raise
         _fail(f"`readlabel {name}` needs the extra {EXTRAS[name]}: pip install 'readlabel[{EXTRAS[name]}]' ({error})")
         sys.exit(USAGE)
+
+
+def _unwind_on_signals() -> None:
+    """Let what is begun be put away: hidden files, other processes, a private service."""
+    for number in ENDED_BY:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves SIGHUP
+            signal.signal(number, _end)
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    # Once is enough: a second signal must not break off the order in which things are put away.
+    for each in ENDED_BY:
+        signal.signal(each, signal.SIG_IGN)
+    raise SystemExit(128 + number)
 
 
 def _application(name: str) -> typer.Typer:

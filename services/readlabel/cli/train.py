@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, NamedTuple, NoReturn, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
 import typer
 from pydantic import BaseModel, ValidationError
@@ -26,7 +24,6 @@ from readlabel.messages import (
 )
 from readlabel.tables import read_value
 
-TERMINATED = 143
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -75,7 +72,7 @@ def main(
 
     The work is done by a training service: the one at --service, else a private one that starts and ends with this
     command. Ends with status 0 when the run succeeded or failed by its own parameters (run.json says which), 75 when
-    trying again can help, 143 on SIGTERM.
+    trying again can help, 143 on SIGTERM, 129 on SIGHUP.
 
     \b
     Examples, with the files that the examples of grid and simulate make:
@@ -88,7 +85,6 @@ def main(
         --train train.parquet --validation validation.parquet --out run3 \\
         --service gpuhost:50051 --token-file token --tls-ca ca.pem
     """
-    signal.signal(signal.SIGTERM, _terminate)
     request = TrainRequest(
         point=_point(point, _LibraryOptions(library, training_seq_orders, model_name), parameter or [], seed),
         training_reads=train,
@@ -170,9 +166,3 @@ def _pair(word: str, option: str) -> tuple[str, str]:
     if not equals or not name.strip():
         raise InputError([Problem(f"{option} {word}", "NAME=VALUE is expected")])
     return name.strip(), value.strip()
-
-
-def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
-    # Once is enough: a second signal must not break off the order in which things are put away.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise SystemExit(TERMINATED)

@@ -9,11 +9,18 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from readlabel.messages import InputError, Library, Message
 
 _KEY = b"readlabel"
+
+
+class _Kind(BaseModel):
+    """What of a header is looked at first: a later version may have fields that this one does not know."""
+
+    format: str
+    schema_version: int
 
 
 class Header(Message):
@@ -27,11 +34,6 @@ class Header(Message):
     labels: tuple[str, ...] = Field(min_length=1, max_length=255)
     library: Library | None = None
     provenance: dict[str, JsonValue] | None = None
-
-    def known_library(self) -> Library:
-        """The library, which a file of reads always has."""
-        assert self.library is not None
-        return self.library
 
 
 def write_header(schema: Any, header: Header) -> Any:
@@ -66,15 +68,16 @@ def _header(path: Path, schema: Any, format_name: str, schema_version: int) -> H
     if text is None:
         raise InputError(f"{path}: a Parquet file, but not one of readlabel's: its metadata has no key 'readlabel'")
     try:
+        kind = _Kind.model_validate_json(text)
+        if kind.format != format_name:
+            raise InputError(f"{path}: holds {kind.format}, and {format_name} is wanted here")
+        if kind.schema_version != schema_version:
+            raise InputError(
+                f"{path}: schema version {kind.schema_version} of {format_name}; this readlabel reads {schema_version}"
+            )
         header = Header.model_validate_json(text)
     except ValidationError as error:
         raise InputError(f"{path}: its 'readlabel' metadata is not understood: {error.errors()[0]['msg']}") from error
-    if header.format != format_name:
-        raise InputError(f"{path}: holds {header.format}, and {format_name} is wanted here")
-    if header.schema_version != schema_version:
-        raise InputError(
-            f"{path}: schema version {header.schema_version} of {format_name}; this readlabel reads {schema_version}"
-        )
     if header.library is not None and header.library.labels != header.labels:
         raise InputError(f"{path}: its labels are not those of its library")
     return header

@@ -2,7 +2,7 @@
 
 Schema, version 1 (zstd; one row a read; row groups of about `GROUP_BASES` bases or `GROUP_READS` reads at most):
 
-    read_id     string                 unique within the file
+    read_id     string                 unique in a file that readlabel writes; a reader does not check it
     sequence    string                 letters A C G T N, never empty
     labels      binary                 one byte a base: index into the metadata's `labels`
     pair        int64                  shared by a read and its reverse complement, and by no other read
@@ -41,7 +41,7 @@ from readlabel.reads._arrow import (
     word_column,
 )
 from readlabel.reads._file import Header, open_file, write_header
-from readlabel.reads.labelled import KINDS, STRANDS, LabelledReads, SegmentTable, concatenate
+from readlabel.reads.labelled import KINDS, STRANDS, LabelledReads, SegmentTable, concatenate, expand
 from readlabel.reads.row_groups import open_row_groups
 from readlabel.reads.tokens import letters_of, tokens_of_bytes
 
@@ -97,6 +97,7 @@ class ReadsEncoder:
                 use_dictionary=["kind", "strand", "segments.list.element.label"],
                 column_encoding=dict.fromkeys(_DELTA_COLUMNS, "DELTA_BINARY_PACKED"),
                 write_statistics=["pair"],
+                write_page_index=False,
             ) as writer:
                 writer.write_table(_table(group, self._schema), row_group_size=len(group))
             yield len(group), out.getvalue().to_pybytes()
@@ -137,7 +138,9 @@ def read_library(path: Path) -> Library:
         InputError: the file is missing, cut short, or not a file of labelled reads.
     """
     with open_file(path, FORMAT, SCHEMA_VERSION, _SCHEMA) as (_, header):
-        return header.known_library()
+        if header.library is None:
+            raise InputError(f"{path}: its 'readlabel' metadata lack the library, which a file of reads has")
+        return header.library
 
 
 def iter_reads(path: Path) -> Iterator[LabelledReads]:
@@ -147,6 +150,8 @@ def iter_reads(path: Path) -> Iterator[LabelledReads]:
         InputError: the file is missing, cut short, damaged, or not a file of labelled reads.
     """
     with open_file(path, FORMAT, SCHEMA_VERSION, _SCHEMA) as (file, header):
+        if not file.metadata.num_rows:
+            raise InputError(f"{path}: holds no reads")
         for index in range(file.num_row_groups):
             yield _reads(file.read_row_group(index), header, path)
 
@@ -241,6 +246,10 @@ def _check(reads: LabelledReads, label_offsets: Any, path: Path) -> None:
         raise InputError(f"{path}, read {reads.read_ids[read]}: a label index is beyond the file's labels")
     if not reads.segments.tiles(reads.lengths, len(reads.label_names)):
         raise InputError(f"{path}: the segments of a read do not tile it, or name an unknown label")
+    other = expand(reads.segments) != reads.labels
+    if other.any():
+        read = int(np.searchsorted(reads.offsets, int(np.argmax(other)), "right")) - 1
+        raise InputError(f"{path}, read {reads.read_ids[read]}: its segments and its labels contradict each other")
 
 
 def _word_codes(column: Any, words: tuple[str, ...], path: Path, name: str) -> Any:

@@ -25,6 +25,11 @@ _CHUNK_OFFSET, _CHUNK_METADATA = 2, 3
 _PAGE_OFFSETS = (9, 10, 11)
 """Where a column's data pages, index page and dictionary page begin."""
 
+_CHUNK_INDEXES = (4, 6)
+"""Where a column's offset index and column index begin, which together are the page index."""
+_BLOOM_FILTER = 14
+"""Where a column's Bloom filter begins."""
+
 
 class RowGroupWriter:
     """Appends parts to an open file. They have one schema and no page indexes or Bloom filters."""
@@ -76,6 +81,8 @@ def _move(group: Struct, by: int) -> None:
     places = [(group, _GROUP_OFFSET)]
     for chunk in group[_GROUP_COLUMNS][1][1]:
         metadata = chunk[_CHUNK_METADATA][1]
+        if any(field in chunk for field in _CHUNK_INDEXES) or _BLOOM_FILTER in metadata:
+            raise ValueError("a part with page indexes or Bloom filters, whose positions are not moved")
         places += [(chunk, _CHUNK_OFFSET), *((metadata, field) for field in _PAGE_OFFSETS)]
     for struct, field in places:
         # A position of 0 is one that the writer leaves open: pages begin after the magic word.

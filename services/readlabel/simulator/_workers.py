@@ -21,6 +21,8 @@ _OUTSTANDING = 2
 _AHEAD = 4
 """Groups a process that may be there or asked for, counted from the one that is next: it bounds memory."""
 
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+
 
 def groups_from_workers(task: Task, workers: int) -> Iterator[Group]:
     """All groups of a task, in order, made by `workers` processes of which this is one.
@@ -32,9 +34,10 @@ def groups_from_workers(task: Task, workers: int) -> Iterator[Group]:
     processes: list[Any] = []
     try:
         for _ in range(workers - 1):
-            process, connection = _start(task)
-            processes.append(process)
-            others.append(connection)
+            with _signals_blocked():
+                process, connection = _start(task)
+                processes.append(process)
+                others.append(connection)
         yield from _in_order(task, others)
     finally:
         for process in processes:
@@ -81,14 +84,14 @@ def _start(task: Task) -> tuple[Any, Connection]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(task, theirs), daemon=True)
-    with _interrupts_blocked():
-        process.start()
+    process.start()
     theirs.close()
     return process, ours
 
 
 def _work(task: Task, connection: Connection) -> None:
     """Make groups as they are asked for; a thread sends them, so that a large one does not hold up the next."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     made: SimpleQueue[tuple[int, Group]] = SimpleQueue()
     threading.Thread(target=_send, args=(made, connection), daemon=True).start()
     keep_freed_memory()
@@ -110,11 +113,14 @@ def _send(made: SimpleQueue[tuple[int, Group]], connection: Connection) -> None:
 
 
 @contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """A process started inside never sees SIGINT, which a terminal sends to all: the one that started it ends it."""
+def _signals_blocked() -> Iterator[None]:
+    """No signal comes between a process's start and its place among those that are ended.
+
+    A process started inside never sees SIGINT, which a terminal sends to all: the one that started it ends it.
+    """
     # The standard library starts a tracker with the first process, and lets interrupts in again when it has.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *_ENDING})
     try:
         yield
     finally:
