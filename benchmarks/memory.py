@@ -24,6 +24,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from figures import figure
+
 ROOT = Path(__file__).resolve().parent.parent
 ORDERS = ROOT / "assets" / "training_seq_orders.tsv"
 MODEL = "10x3p_sc_ont"
@@ -115,16 +117,6 @@ def apart(call: str, **arguments: object) -> dict[str, float]:
     quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=quiet)
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def figure(value: float, baseline: float, unit: str) -> dict[str, object]:
-    return {
-        "baseline": round(baseline, 4),
-        "value": round(value, 4),
-        "ratio": round(value / baseline, 4),
-        "unit": unit,
-        "spread": None,
-    }
 
 
 def main() -> None:

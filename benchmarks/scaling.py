@@ -25,6 +25,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from figures import figure
+
 ROOT = Path(__file__).resolve().parent.parent
 ORDERS = ROOT / "assets" / "training_seq_orders.tsv"
 MODEL = "10x3p_sc_ont"
@@ -102,16 +104,6 @@ def measured(folder: Path, num_reads: int, epochs: int) -> dict[str, object]:
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=quiet)
     path.unlink()
     return json.loads(done.stdout)
-
-
-def figure(value: float, baseline: float, unit: str, spread: float | None = None) -> dict[str, object]:
-    return {
-        "baseline": round(baseline, 4),
-        "value": round(value, 4),
-        "ratio": round(value / baseline, 3),
-        "unit": unit,
-        "spread": spread,
-    }
 
 
 def main() -> None:
