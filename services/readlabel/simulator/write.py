@@ -6,11 +6,12 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from pathlib import Path
 
+from readlabel.artifacts.atomic import atomic_files
 from readlabel.artifacts.digest import file_ref
 from readlabel.messages import Library
 from readlabel.reads.fasta import read_fasta
-from readlabel.reads.pickles import open_pair
-from readlabel.reads.row_groups import open_row_groups
+from readlabel.reads.pickles import LABELS_NAME, READS_NAME, PairWriter
+from readlabel.reads.row_groups import RowGroupWriter
 from readlabel.simulator._memory import keep_freed_memory
 from readlabel.simulator.groups import Group, GroupEncoder, Task
 from readlabel.simulator.parameters import MAX_SEED, SimulationParameters, SimulationProvenance, Stream
@@ -36,7 +37,7 @@ def write_simulated(
 ) -> int:
     """Write simulated reads; see `simulate` for what they are.
 
-    Equal arguments give equal bytes, however many workers there are.
+    Equal arguments give equal bytes, however many workers there are. All files appear together, or none.
 
     Args:
         path: the Parquet file.
@@ -75,17 +76,23 @@ def write_simulated(
     keep_freed_memory()
     with ExitStack() as stack:
         stack.callback(groups.close)
-        file = stack.enter_context(open_row_groups(path))
-        append_pair = None if pickles is None else stack.enter_context(open_pair(pickles, library.labels))
+        begin = stack.enter_context(atomic_files())
+        file = RowGroupWriter(begin(path))
+        pair = None
+        if pickles is not None:
+            pair = PairWriter(begin(pickles / READS_NAME), begin(pickles / LABELS_NAME), library.labels)
         for group in groups:
             for part in group.parts:
                 file.append(part)
-            if append_pair is not None:
-                for pair in group.pairs:
-                    append_pair(pair)
+            if pair is not None:
+                for part_of_pair in group.pairs:
+                    pair.append(part_of_pair)
             written += group.reads
             if progress is not None:
                 progress(group.reads // task.strands)
+        file.close()
+        if pair is not None:
+            pair.close()
     return written
 
 
