@@ -7,13 +7,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from readlabel.artifacts.atomic import atomic_files
-from readlabel.artifacts.digest import file_ref
+from readlabel.artifacts.digest import RunningDigest
 from readlabel.messages import Library
-from readlabel.reads.fasta import read_fasta
+from readlabel.reads.fasta import store_fasta
 from readlabel.reads.pickles import LABELS_NAME, READS_NAME, PairWriter
 from readlabel.reads.row_groups import RowGroupWriter
 from readlabel.simulator._memory import keep_freed_memory
 from readlabel.simulator.groups import Group, GroupEncoder, Task
+from readlabel.simulator.layout import make_layout
 from readlabel.simulator.parameters import MAX_SEED, SimulationParameters, SimulationProvenance, Stream
 from readlabel.simulator.simulate import MAX_READS, SIMULATOR_REVISION, check_range
 
@@ -46,7 +47,8 @@ def write_simulated(
         seed: 0 to 2^31 - 1.
         stream: whose random numbers.
         num_reads: molecules; with `parameters.rc` each gives two reads.
-        transcriptome: FASTA file of transcripts; None for random ones.
+        transcriptome: FASTA file of transcripts, read once; None for random ones. Its bases go into a file without a
+            name beside `path`, so that memory does not grow with them.
         pickles: folder for reads.pkl and labels.pkl, or None.
         workers: processes that make and encode reads; 1 is this one. Few reads get fewer.
         progress: called with the number of molecules made since the last call.
@@ -61,20 +63,26 @@ def write_simulated(
     check_range("seed", seed, 0, MAX_SEED)
     check_range("num_reads", num_reads, 1, MAX_READS)
     check_range("workers", workers, 1, MAX_WORKERS)
-    provenance = SimulationProvenance(
-        simulator_revision=SIMULATOR_REVISION,
-        parameters=parameters,
-        seed=seed,
-        stream=stream,
-        num_reads=num_reads,
-        transcriptome=None if transcriptome is None else file_ref(transcriptome),
-    )
-    transcripts = None if transcriptome is None else read_fasta(transcriptome)
-    task = Task(library, provenance, transcripts, pickles is not None)
-    groups = _groups(task, max(1, min(workers, task.groups // _LEAST_GROUPS)))
+    make_layout(library, parameters)  # what it refuses is told before a transcriptome is read
     written = 0
-    keep_freed_memory()
     with ExitStack() as stack:
+        transcripts, source = None, None
+        if transcriptome is not None:
+            digest = RunningDigest()
+            folder = next(parent for parent in path.absolute().parents if parent.is_dir())
+            transcripts = stack.enter_context(store_fasta(transcriptome, folder, digest))
+            source = digest.ref()
+        provenance = SimulationProvenance(
+            simulator_revision=SIMULATOR_REVISION,
+            parameters=parameters,
+            seed=seed,
+            stream=stream,
+            num_reads=num_reads,
+            transcriptome=source,
+        )
+        task = Task(library, provenance, transcripts, pickles is not None)
+        groups = _groups(task, max(1, min(workers, task.groups // _LEAST_GROUPS)))
+        keep_freed_memory()
         stack.callback(groups.close)
         begin = stack.enter_context(atomic_files())
         file = RowGroupWriter(begin(path))
