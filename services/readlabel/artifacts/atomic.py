@@ -40,6 +40,9 @@ def atomic_path(target: Path) -> Iterator[Path]:
         _appear(temporary, place)
     except OSError as error:
         raise_output_error(target, error)
+    except OutputError as error:
+        # Of another writer that was given the temporary name; a user knows the file by the name it was to get.
+        raise OutputError(str(error).replace(str(temporary), str(target))) from error.__cause__
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
