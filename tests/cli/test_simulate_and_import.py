@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import resource
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -226,6 +228,23 @@ def test_reads_that_cannot_be_written_are_one_clear_error(
     assert done.stderr.startswith(f"error: {given}: ")
     assert len(done.stderr.splitlines()) == 1
     assert [path.name for path in (tmp_path / "folder").iterdir()] == ["thesis.txt"]
+
+
+def test_a_disk_without_room_for_the_transcriptome_is_one_clear_error(tmp_path: Path, library_json: Path) -> None:
+    """A limit on the size of files stands for a full disk."""
+    (tmp_path / "tx.fa").write_text(">tx\n" + "ACGTACGT\n" * 200_000)
+    command = [sys.executable, "-m", "readlabel.cli", "simulate", "--library", library_json, "--transcriptome", "tx.fa"]
+    done = subprocess.run(
+        [*command, "--out", tmp_path / "out" / "reads.parquet"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+    )
+    assert (done.returncode, done.stdout) == (73, "")
+    assert done.stderr == f"error: {tmp_path}: cannot be written: File too large\n"
+    assert {path.name for path in tmp_path.iterdir()} == {"tx.fa", library_json.name}
 
 
 def test_a_pair_is_imported_by_its_two_files(tmp_path: Path, readlabel: Run, library_json: Path) -> None:

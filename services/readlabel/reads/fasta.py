@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from array import array
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO
 
@@ -40,7 +40,8 @@ def store_fasta(path: Path, folder: Path, digest: RunningDigest) -> StoredSequen
         OutputError: the folder cannot be written.
     """
     with ExitStack() as stack:
-        file = stack.enter_context(_temporary_file(folder))
+        file = _temporary_file(folder)
+        stack.callback(_close, file)
         stored = _Stored(path, lambda tokens: _write(file, tokens, folder))
         for number, line in numbered_lines(path, digest):
             stored.add(number, line)
@@ -161,6 +162,11 @@ def _temporary_file(folder: Path) -> IO[bytes]:
         return tempfile.TemporaryFile(prefix=".readlabel.", dir=folder)
     except OSError as error:
         raise_output_error(folder, error)
+
+
+def _close(file: IO[bytes]) -> None:
+    with suppress(OSError):  # of bytes that found no space, which has been said
+        file.close()
 
 
 def _write(file: IO[bytes], tokens: NDArray[np.uint8] | None, folder: Path) -> None:
