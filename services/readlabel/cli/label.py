@@ -24,7 +24,6 @@ from readlabel.cli._label_progress import LabelProgress
 from readlabel.cli._library import library_of
 from readlabel.cli._outputs import check_outputs
 from readlabel.messages import Library
-from readlabel.reads._text import STDIN
 from readlabel.reads.segments import STDOUT, check_suffix, open_segments
 from readlabel.reads.sequenced import Extent, check_beginnings, measure, sequenced_batches
 from readlabel.trainer.budget import Budget
@@ -79,7 +78,7 @@ def main(
     check_suffix(out)
     written = [("--out", None if out == STDOUT else out), ("--pdf", pdf)]
     tables = [("--library", library), ("--training-seq-orders", training_seq_orders)]
-    check_outputs(written, [*(("the reads", None if path == STDIN else path) for path in reads), *tables])
+    check_outputs(written, [*(("the reads", path) for path in reads), *tables])
     named = (library, training_seq_orders, model_name) != (None, None, None)
     given = library_of(library, training_seq_orders, model_name) if named else None
     check_beginnings(reads)
