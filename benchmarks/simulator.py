@@ -6,7 +6,10 @@ same machine; value and baseline are medians, spread is (largest - smallest) / m
 ours is extrapolated from 1,000 and 2,000. `whole_N_threads_bases_per_s` is bases a second by the clock, against our own
 command with one process: of either the fastest, since what else a machine does can only slow them down.
 
+`peak_rss_mb_transcriptome_N` is with a FASTA file of N MB, against the same reads from random transcripts.
+
     python benchmarks/simulator.py [--repeats 5] [--num-reads 200000] [--scaling-reads 1000000] [--many 0]
+        [--transcriptome-mb 400]
 
 This process imports nothing heavy: a child's peak memory counts from that of the process it was forked from.
 """
@@ -86,13 +89,24 @@ def bases_in(path: Path) -> int:
     return int(measured([sys.executable, "-c", COUNT, str(path)])[0])
 
 
-def whole(folder: Path, num_reads: int) -> tuple[float, float]:
-    """Bases a CPU-second and peak MB of the whole command."""
+def whole(folder: Path, num_reads: int, *more: str) -> tuple[float, float]:
+    """Bases a CPU-second and peak MB of the whole command, with more options."""
     out = folder / "reads.parquet"
-    _, cpu, peak = measured(simulation(out, num_reads))
+    _, cpu, peak = measured([*simulation(out, num_reads), *more])
     bases = bases_in(out)
     out.unlink()
     return bases / cpu, peak
+
+
+def write_transcriptome(path: Path, megabytes: int) -> None:
+    """Random transcripts of 1,800 bases with names as long as GENCODE's."""
+    letters = b"ACGT" * 64
+    with path.open("wb") as file:
+        for number in range(megabytes * 1_000_000 // 1_800):
+            name = f"ENST{number:011}.2|ENSG{number:011}.1|-|-|GENE{number}-202|GENE{number}|1800|lncRNA|"
+            bases = os.urandom(1_800).translate(letters)
+            lines = [bases[start : start + 60] for start in range(0, len(bases), 60)]
+            file.write(b"\n".join([b">" + name.encode(), *lines, b""]))
 
 
 def seconds(command: list[str]) -> float:
@@ -150,6 +164,7 @@ def main() -> None:
     parser.add_argument("--num-reads", type=int, default=200_000)
     parser.add_argument("--scaling-reads", type=int, default=1_000_000, help="0 leaves the scaling out")
     parser.add_argument("--many", type=int, default=0, help="also show the peak memory of this many reads (5000000)")
+    parser.add_argument("--transcriptome-mb", type=int, default=400, help="0 leaves its memory out")
     arguments = parser.parse_args()
     ours: list[tuple[float, float, float]] = []
     plain: list[tuple[float, float, float]] = []
@@ -165,6 +180,11 @@ def main() -> None:
             print(f"{repeat + 1}/{arguments.repeats}: ours {ours[-1]}, plain {plain[-1]}", file=sys.stderr)
         scaled = scaling(folder, arguments.scaling_reads, min(3, arguments.repeats)) if arguments.scaling_reads else {}
         many_peak = whole(folder, arguments.many)[1] if arguments.many else None
+        stored_peak = None
+        if arguments.transcriptome_mb:
+            fasta = folder / "transcripts.fa"
+            write_transcriptome(fasta, arguments.transcriptome_mb)
+            stored_peak = whole(folder, arguments.num_reads, "--transcriptome", str(fasta))[1]
     peak = statistics.median(run[2] for run in plain)
     each = (peak - small_peak) / (BASELINE_READS / 2)
 
@@ -184,6 +204,10 @@ def main() -> None:
     }
     if many_peak is not None:
         result[f"peak_rss_mb_{arguments.many}"] = figure([many_peak], plain_peak(arguments.many), "MB", 1)
+    if stored_peak is not None:
+        random_peak = statistics.median(run[2] for run in ours)
+        name = f"peak_rss_mb_transcriptome_{arguments.transcriptome_mb}"
+        result[name] = figure([stored_peak], random_peak, "MB", 1)
     target = ROOT / "build" / "bench" / "simulator.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(result, indent=2) + "\n")

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from readlabel.artifacts.atomic import atomic_folder, atomic_path, write_text
+from readlabel.artifacts.atomic import atomic_files, atomic_folder, atomic_path, write_text
 from readlabel.artifacts.digest import file_ref
 from readlabel.messages import InputError, OutputError
 
@@ -19,6 +21,53 @@ def test_a_writer_that_fails_leaves_the_earlier_file_and_no_rest(tmp_path: Path)
         raise ValueError("halfway")
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_linked_file_is_replaced_where_it_lies_and_the_link_stays(tmp_path: Path) -> None:
+    scratch, link = tmp_path / "scratch" / "reads", tmp_path / "reads"
+    link.symlink_to(scratch)
+    for text in ("first", "second"):
+        write_text(link, text)
+        assert (link.is_symlink(), scratch.read_text()) == (True, text)
+    assert list(scratch.parent.iterdir()) == [scratch]
+
+
+def test_a_link_to_itself_is_refused(tmp_path: Path) -> None:
+    link = tmp_path / "reads"
+    link.symlink_to(link)
+    with pytest.raises(OutputError, match="leads nowhere but to itself"):
+        write_text(link, "x")
+    assert link.is_symlink()
+
+
+def test_files_that_belong_together_appear_together(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    with atomic_files() as begin:
+        begin(first).write(b"1")
+        begin(second).write(b"2")
+        assert not first.exists()
+    assert (first.read_text(), second.read_text()) == ("1", "2")
+    with pytest.raises(ValueError, match="halfway"), atomic_files() as begin:
+        begin(first).write(b"3")
+        raise ValueError("halfway")
+    assert first.read_text() == "1"
+    assert sorted(tmp_path.iterdir()) == [first, second]
+
+
+def test_of_several_files_the_one_that_finds_no_room_is_named(tmp_path: Path) -> None:
+    """A limit on the size of files stands for a full disk. The bytes that fail may be those that leave at the end."""
+    script = (
+        "import resource; from pathlib import Path; from readlabel.artifacts.atomic import atomic_files\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "with atomic_files() as begin:\n"
+        "    first, second = begin(Path('first')), begin(Path('second'))\n"
+        "    {}.write(bytes({}))\n"
+    )
+    for name, count in (("first", 1001), ("second", 1001), ("first", 1_000_000)):
+        command = [sys.executable, "-c", script.format(name, count)]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.stderr.splitlines()[-1].endswith(f"OutputError: {name}: cannot be written: File too large")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_replaces_the_earlier_one_whole(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import resource
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -138,6 +140,24 @@ def test_all_faulty_values_are_named_by_their_options(tmp_path: Path, readlabel:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--min-cdna", 501], "--min-cdna 501 is above --max-cdna 500"),
+        (["--num-reads", 0], "'--num-reads': Input should be greater than or equal to 1"),
+        (["--segment-error", "UMI=0,0,0", "--segment-error", "CBC=0,2,0"], "--segment-error CBC insertion: Input"),
+        (["--segment-error", "UMI=0,0,0", "--segment-error", "UMI=0,0,0"], "--segment-error gives rates of UMI twice"),
+    ],
+)
+def test_a_refused_value_is_named_as_it_was_typed(
+    tmp_path: Path, readlabel: Run, library_json: Path, arguments: list[object], message: str
+) -> None:
+    done = readlabel("simulate", "--library", library_json, *arguments, "--out", tmp_path / "reads.parquet")
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.replace("│", " ").split())
+    assert not (tmp_path / "reads.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
         ([], "which library?"),
         (["--library", "LIBRARY", "--model-name", "x"], "not both"),
         (["--library", "missing.json"], "missing.json: cannot be read"),
@@ -159,6 +179,43 @@ def test_a_faulty_call_is_one_clear_error(
     assert not (tmp_path / "reads.parquet").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--out tx.fa", "--out tx.fa: is the same file as --transcriptome tx.fa"),
+        ("--out symlink", "--out symlink: is the same file as --transcriptome tx.fa"),
+        ("--out hardlink", "--out hardlink: is the same file as --transcriptome tx.fa"),
+        ("--out ../FOLDER/library.json", "library.json: is the same file as --library library.json"),
+        ("--out reads.pkl --pkl .", "--pkl reads.pkl: is the same file as --out reads.pkl"),
+        ("--out new/../labels.pkl --pkl .", "--pkl labels.pkl: is the same file as --out new/../labels.pkl"),
+    ],
+)
+def test_a_result_never_takes_the_place_of_an_input_or_of_another(
+    tmp_path: Path, readlabel: Run, library_json: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fasta = tmp_path / "tx.fa"
+    fasta.write_text(">tx\nACGT\n")
+    (tmp_path / "symlink").symlink_to("tx.fa")
+    (tmp_path / "hardlink").hardlink_to("tx.fa")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    given = arguments.replace("FOLDER", tmp_path.name).split()
+    done = readlabel("simulate", "--library", library_json.name, "--transcriptome", "tx.fa", *given)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_imported_reads_never_take_the_place_of_the_pair(tmp_path: Path, readlabel: Run, library_json: Path) -> None:
+    for name in ("reads.pkl", "labels.pkl"):
+        (tmp_path / name).write_bytes((DATA / name).read_bytes())
+    out = tmp_path / "labels.pkl"
+    done = readlabel("import-reads", "--reads", tmp_path, "--library", library_json, "--out", out)
+    assert done.returncode == 2
+    assert f"--out {out}: is the same file as --labels {out}" in done.stderr
+    assert out.read_bytes() == (DATA / "labels.pkl").read_bytes()
+
+
 @pytest.mark.parametrize("out", ["/sys/readlabel", "FOLDER", "FOLDER/thesis.txt/reads.parquet"])
 def test_reads_that_cannot_be_written_are_one_clear_error(
     tmp_path: Path, readlabel: Run, library_json: Path, out: str
@@ -171,6 +228,23 @@ def test_reads_that_cannot_be_written_are_one_clear_error(
     assert done.stderr.startswith(f"error: {given}: ")
     assert len(done.stderr.splitlines()) == 1
     assert [path.name for path in (tmp_path / "folder").iterdir()] == ["thesis.txt"]
+
+
+def test_a_disk_without_room_for_the_transcriptome_is_one_clear_error(tmp_path: Path, library_json: Path) -> None:
+    """A limit on the size of files stands for a full disk."""
+    (tmp_path / "tx.fa").write_text(">tx\n" + "ACGTACGT\n" * 200_000)
+    command = [sys.executable, "-m", "readlabel.cli", "simulate", "--library", library_json, "--transcriptome", "tx.fa"]
+    done = subprocess.run(
+        [*command, "--out", tmp_path / "out" / "reads.parquet"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+    )
+    assert (done.returncode, done.stdout) == (73, "")
+    assert done.stderr == f"error: {tmp_path}: cannot be written: File too large\n"
+    assert {path.name for path in tmp_path.iterdir()} == {"tx.fa", library_json.name}
 
 
 def test_a_pair_is_imported_by_its_two_files(tmp_path: Path, readlabel: Run, library_json: Path) -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import LabelBinarizer
 
+from readlabel.artifacts.atomic import atomic_files
 from readlabel.messages import InputError, Library
 from readlabel.reads.labelled import LabelledReads
-from readlabel.reads.pickles import encode_pair, load_label_binarizer, load_pair, open_pair
+from readlabel.reads.pickles import PairWriter, encode_pair, load_label_binarizer, load_pair
 
 DATA = Path(__file__).parent.parent / "data"
 READS = ["ACGTN", "ggt", "TTTT"]
@@ -73,9 +74,11 @@ def test_the_pair_in_the_repository_is_read(library_3p: Library) -> None:
 
 
 def write_pair(folder: Path, label_names: tuple[str, ...], *batches: LabelledReads) -> None:
-    with open_pair(folder, label_names) as append:
+    with atomic_files() as begin:
+        pair = PairWriter(begin(folder / "reads.pkl"), begin(folder / "labels.pkl"), label_names)
         for batch in batches:
-            append(encode_pair(batch))
+            pair.append(encode_pair(batch))
+        pair.close()
 
 
 def test_a_pair_we_write_is_what_pickle_itself_reads(tmp_path: Path, make_reads: Make) -> None:

@@ -76,6 +76,14 @@ def test_a_footer_is_written_back_as_it_was_read(tables: list[pa.Table]) -> None
         assert write_struct(read_struct(footer)) == footer
 
 
+def test_a_part_whose_positions_would_not_all_be_moved_is_refused(tmp_path: Path, tables: list[pa.Table]) -> None:
+    out = pa.BufferOutputStream()
+    pq.write_table(tables[0], out, write_page_index=True)
+    with pytest.raises(ValueError, match="page indexes"):
+        joined(tmp_path / "x.parquet", [bytes(out.getvalue().to_pybytes())])
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_breaks_off_leaves_no_file(tmp_path: Path, tables: list[pa.Table]) -> None:
     with pytest.raises(KeyboardInterrupt), open_row_groups(tmp_path / "x.parquet") as writer:
         writer.append(part(tables[0]))

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from readlabel.messages import Library, Segment
-from readlabel.reads.fasta import Sequences
 from readlabel.reads.labelled import LabelledReads, concatenate
+from readlabel.reads.sequences import Sequences
 from readlabel.simulator.parameters import SimulationParameters, Stream
 from readlabel.simulator.simulate import simulate
 

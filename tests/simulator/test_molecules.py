@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from readlabel.messages import InputError, Library
-from readlabel.reads.fasta import Sequences
 from readlabel.reads.labelled import KINDS, LabelledReads
+from readlabel.reads.sequences import Sequences
 from readlabel.reads.tokens import COMPLEMENT, tokenize
 from readlabel.simulator.parameters import SimulationParameters
 

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import gzip
 import json
+import os
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,9 +13,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from readlabel.artifacts.digest import file_ref
 from readlabel.messages import InputError, Library
 from readlabel.reads.labelled import LabelledReads, concatenate
 from readlabel.reads.parquet import read_reads
+from readlabel.reads.sequences import Sequences
+from readlabel.reads.tokens import tokenize
 from readlabel.simulator.parameters import SimulationParameters
 from readlabel.simulator.simulate import simulate
 from readlabel.simulator.write import write_simulated
@@ -51,6 +57,32 @@ def test_any_number_of_processes_gives_the_same_files(tmp_path: Path, library_3p
         assert sum(molecules) == 40_000
         contents.add(tuple(sha256((folder / name).read_bytes()).digest() for name in names))
     assert len(contents) == 1
+
+
+def test_a_transcriptome_on_disk_gives_the_reads_of_one_in_memory(tmp_path: Path, library_3p: Library) -> None:
+    """In any number of processes, which share the file of its bases, and from a pipe, which can be read only once."""
+    rng = np.random.default_rng(3)
+    sequences = {f"tx{i}": "".join(rng.choice(list("ACGTN"), length)) for i, length in enumerate((90, 400, 3000))}
+    fasta, pipe = tmp_path / "transcripts.fa.gz", tmp_path / "pipe"
+    fasta.write_bytes(gzip.compress("".join(f">{name} x\n{text}\n" for name, text in sequences.items()).encode()))
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(pipe.write_bytes, fasta.read_bytes())
+        contents = {write(tmp_path / "piped", library_3p, num_reads=20_000, transcriptome=pipe)}
+        sent.result()
+    for workers in (1, 3):
+        path = tmp_path / str(workers)
+        contents.add(write(path, library_3p, num_reads=20_000, transcriptome=fasta, workers=workers))
+    assert len(contents) == 1
+    tokens = [tokenize(text, name) for name, text in sequences.items()]
+    held = Sequences(tuple(sequences), np.cumsum([0, *map(len, tokens)]), np.concatenate(tokens))
+    drawn = concatenate(list(simulate(library_3p, SimulationParameters(), 7, "training", 20_000, held)))
+    found = read_reads(tmp_path / "1")
+    np.testing.assert_array_equal(found.tokens, drawn.tokens)
+    np.testing.assert_array_equal(found.labels, drawn.labels)
+    assert found.transcript.tolist() == drawn.transcript.tolist()
+    provenance = json.loads(pq.read_schema(tmp_path / "1").metadata[b"readlabel"])["provenance"]
+    assert provenance["transcriptome"] == file_ref(fasta).model_dump(mode="json")
 
 
 def test_blocks_and_groups_of_any_size_are_written_as_they_are_drawn(tmp_path: Path, library_3p: Library) -> None:

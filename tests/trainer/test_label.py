@@ -6,6 +6,7 @@ import csv
 import gzip
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from readlabel.messages import InputError, Library, RunRecord, Segment, TrainOrd
 from readlabel.model.network import Network
 from readlabel.model.predict import predict
 from readlabel.reads.labelled import STRANDS, LabelledReads, runs
+from readlabel.report.drawing import pages_of
+from readlabel.report.labelled import drawn_labelled
 from readlabel.tables import format_row
 from readlabel.trainer.budget import Budget
 from readlabel.trainer.labelling import LabelledBatch, label_reads, library_for
@@ -112,6 +115,64 @@ def test_an_interrupt_leaves_nothing(installed: Path, reads: LabelledReads, tmp_
     assert process.returncode == 130
     assert errors.decode().splitlines()[-1] == "error: interrupted"
     assert list(out.iterdir()) == []
+
+
+def test_a_table_stays_when_its_drawings_cannot_be_made(installed: Path, reads: LabelledReads, tmp_path: Path) -> None:
+    """A limit on the size of files, which fonts alone exceed, stands for a full disk."""
+    given, out = tmp_path / "reads.fastq", tmp_path / "out"
+    given.write_bytes(fastq(reads.slice(0, 3)))
+    done = subprocess.run(
+        command(installed, given, "--out", out / "segments.tsv.gz", "--pdf", out / "reads.pdf"),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000)),
+    )
+    assert done.returncode == 73
+    assert done.stdout.startswith("3 reads: ")
+    assert done.stderr.splitlines()[-1] == f"error: {out / 'reads.pdf'}: cannot be written: File too large"
+    assert [path.name for path in out.iterdir()] == ["segments.tsv.gz"]
+    assert len(gzip.decompress((out / "segments.tsv.gz").read_bytes()).splitlines()) > 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--out", "s.tsv", "--pdf", "s.tsv"], "--pdf s.tsv: is the same file as --out s.tsv"),
+        (["--out", "s.tsv", "--pdf", "linked"], "--pdf linked: is the same file as the reads reads.fastq"),
+        (["--out", "s.tsv", "--pdf", "MODEL.h5"], "is the same file as the model's"),
+        (["--out", "FOLDER/seq_orders.tsv"], "is the same file as the model's"),
+    ],
+)
+def test_results_never_take_the_place_of_what_they_are_made_from(
+    installed: Path, reads: LabelledReads, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    given = tmp_path / "reads.fastq"
+    given.write_bytes(fastq(reads))
+    (tmp_path / "linked").symlink_to("reads.fastq")
+    places = {"MODEL.h5": f"{installed}_w_CRF.h5", "FOLDER/seq_orders.tsv": str(installed.parent / "seq_orders.tsv")}
+    words = [places.get(word, word) for word in arguments]
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    done = subprocess.run(
+        command(installed, given.name, *words), cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_of_a_very_long_read_the_beginning_is_drawn(reads: LabelledReads, library: Library) -> None:
+    """A page takes a second to draw, and a read may have a million bases."""
+    labels = np.resize(reads.labels, 1_000_000)
+    offsets = np.array([0, len(labels)])
+    long = replace(
+        reads.take([0]), offsets=offsets, tokens=np.ones(len(labels), np.uint8), labels=labels,
+        segments=runs(offsets, labels),
+    )  # fmt: skip
+    (drawn,) = drawn_labelled(long, [judge(library, ["cDNA"])], 0, 20)
+    assert len(drawn.sequence) == len(drawn.predicted) == 13_500
+    assert pages_of(drawn) == 3
+    assert "1,000,000 bases  ·  the first 13,500 are drawn" in drawn.note
 
 
 def test_reads_are_labelled_as_they_come(network: Network, library: Library, reads: LabelledReads) -> None:

@@ -8,6 +8,23 @@ from pathlib import Path
 from readlabel.messages import BlobRef, InputError
 
 
+class RunningDigest:
+    """Names bytes that pass by."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._size = 0
+
+    def update(self, data: memoryview) -> None:
+        """Take the next bytes."""
+        self._digest.update(data)
+        self._size += len(data)
+
+    def ref(self) -> BlobRef:
+        """The name of all bytes so far."""
+        return BlobRef(sha256=self._digest.hexdigest(), size_bytes=self._size)
+
+
 def file_ref(path: Path) -> BlobRef:
     """Name a file's bytes.
 

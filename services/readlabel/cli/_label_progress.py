@@ -55,13 +55,13 @@ class LabelProgress:
         """So many more reads, and bases, were labelled."""
         self.reads += reads
         self.bases += bases
-        seconds = self.seconds
-        self._show(f"{self.reads:,} reads, {self.reads / seconds:,.0f} reads/s, {self.bases / seconds:,.0f} bases/s")
+        self._show(f"{self.reads:,} reads, {self.speed}")
 
     @property
-    def seconds(self) -> float:
-        """Since labelling began."""
-        return max(time.monotonic() - self._began, 1e-9)
+    def speed(self) -> str:
+        """Reads and bases a second since labelling began."""
+        seconds = max(time.monotonic() - self._began, 1e-9)
+        return f"{self.reads / seconds:,.0f} reads/s, {self.bases / seconds:,.0f} bases/s"
 
     def _show(self, text: str) -> None:
         if self._task is not None:

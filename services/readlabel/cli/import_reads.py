@@ -9,6 +9,7 @@ import typer
 
 from readlabel.artifacts.digest import file_ref
 from readlabel.cli._library import library_of
+from readlabel.cli._outputs import check_outputs
 from readlabel.messages import InputError
 from readlabel.reads.parquet import write_reads
 from readlabel.reads.pickles import LABELS_NAME, READS_NAME, ImportProvenance, load_pair
@@ -44,6 +45,15 @@ def main(
         labels = reads.with_name(LABELS_NAME)
         if not labels.exists():
             raise InputError(f"--reads {reads}: there is no {LABELS_NAME} beside it; give --labels")
+    check_outputs(
+        [("--out", out)],
+        [
+            ("--reads", reads),
+            ("--labels", labels),
+            ("--library", library),
+            ("--training-seq-orders", training_seq_orders),
+        ],
+    )
     imported = load_pair(reads, labels, chosen)
     written = write_reads(out, [imported], chosen, ImportProvenance(reads=file_ref(reads), labels=file_ref(labels)))
     print(f"{written} reads of {chosen.model} written to {out}")

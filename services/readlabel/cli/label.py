@@ -22,6 +22,7 @@ from readlabel.cli._inference import (
 )
 from readlabel.cli._label_progress import LabelProgress
 from readlabel.cli._library import library_of
+from readlabel.cli._outputs import check_outputs
 from readlabel.messages import Library
 from readlabel.reads.segments import STDOUT, check_suffix, open_segments
 from readlabel.reads.sequenced import Extent, check_beginnings, measure, sequenced_batches
@@ -75,35 +76,42 @@ def main(
         | awk -F'\\t' '$3 == "true" && $7 == "CBC"'
     """
     check_suffix(out)
+    written = [("--out", None if out == STDOUT else out), ("--pdf", pdf)]
+    tables = [("--library", library), ("--training-seq-orders", training_seq_orders)]
+    check_outputs(written, [*(("the reads", path) for path in reads), *tables])
     named = (library, training_seq_orders, model_name) != (None, None, None)
     given = library_of(library, training_seq_orders, model_name) if named else None
     check_beginnings(reads)
     budget = Budget(target_tokens, min_batch_size, max_batch_size, vram_headroom)
-    with LabelProgress() as progress, ExitStack() as stack:
-        # TensorFlow takes seconds to import: what is wrong with the call has been said by now.
-        from readlabel.cli._device import use_device
-        from readlabel.trainer.labelling import label_reads, library_for
-        from readlabel.trainer.variant import find_variant
+    with ExitStack() as stack:
+        with LabelProgress() as progress:
+            # TensorFlow takes seconds to import: what is wrong with the call has been said by now.
+            from readlabel.cli._device import use_device
+            from readlabel.trainer.labelling import label_reads, library_for
+            from readlabel.trainer.variant import find_variant
 
-        use_device(device, threads)
-        variant = find_variant(model)
-        network = variant.load()
-        chosen = library_for(variant, network, given)
-        add = stack.enter_context(open_segments(out, chosen))
-        drawings = None if pdf is None else _Drawings(stack.enter_context(atomic_path(pdf)), num_plot_reads)
-        extent = measure(reads, progress.checked)
-        progress.begin(extent)
-        outcomes: Counter[str] = Counter()
-        batches = sequenced_batches(reads, chosen.labels)
-        for batch in label_reads(network, chosen, batches, budget, padding, progress.labelled):
-            add(batch.reads, batch.verdicts())
-            if drawings is not None:
-                drawings.add(batch)
-            outcomes.update(_outcome(architecture) for architecture in batch.architectures)
+            use_device(device, threads)
+            variant = find_variant(model)
+            check_outputs(written, [("the model's", path) for path in variant.inputs()])
+            network = variant.load()
+            chosen = library_for(variant, network, given)
+            # Begun before the work, so that a place that cannot be written is told at once.
+            drawings = None if pdf is None else _Drawings(stack.enter_context(atomic_path(pdf)), num_plot_reads)
+            with open_segments(out, chosen) as add:
+                extent = measure(reads, progress.checked)
+                progress.begin(extent)
+                outcomes: Counter[str] = Counter()
+                batches = sequenced_batches(reads, chosen.labels)
+                for batch in label_reads(network, chosen, batches, budget, padding, progress.labelled):
+                    add(batch.reads, batch.verdicts())
+                    if drawings is not None:
+                        drawings.add(batch)
+                    outcomes.update(_outcome(architecture) for architecture in batch.architectures)
+            speed = progress.speed
+        # The table is whole, and the drawings cannot take it away again.
+        print(f"{_summary(outcomes, extent)}; {speed}", file=sys.stderr if out == STDOUT else sys.stdout, flush=True)
         if drawings is not None:
             drawings.write(variant.name or model.name, chosen)
-        speed = f"{progress.reads / progress.seconds:,.0f} reads/s, {progress.bases / progress.seconds:,.0f} bases/s"
-    print(f"{_summary(outcomes, extent)}; {speed}", file=sys.stderr if out == STDOUT else sys.stdout)
 
 
 class _Drawings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,8 +15,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from readlabel.cli._library import library_of
+from readlabel.cli._outputs import check_outputs
 from readlabel.messages import InputError, Problem
+from readlabel.reads.pickles import LABELS_NAME, READS_NAME
 from readlabel.simulator.parameters import MAX_SEED, SimulationParameters, Stream
+from readlabel.simulator.simulate import MAX_READS
 from readlabel.simulator.write import MAX_WORKERS, write_simulated
 
 _DEFAULT = SimulationParameters()
@@ -26,7 +30,9 @@ def main(
     library: Annotated[Path | None, typer.Option(help="The library (JSON).")] = None,
     training_seq_orders: Annotated[Path | None, typer.Option(help="Or a table with one library a row (TSV).")] = None,
     model_name: Annotated[str | None, typer.Option(help="Which row of that table.")] = None,
-    num_reads: Annotated[int, typer.Option(help="Molecules; each gives two reads unless --no-rc.")] = 50_000,
+    num_reads: Annotated[
+        int, typer.Option(min=1, max=MAX_READS, help="Molecules; each gives two reads unless --no-rc.")
+    ] = 50_000,
     seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="The same seed gives the same file.")] = 1,
     stream: Annotated[
         Stream, typer.Option(help="Draws for training and validation share no random numbers.")
@@ -82,6 +88,15 @@ def main(
         --model-name 10x3p_sc_ont --num-reads 500 --stream validation \\
         --out validation.parquet
     """
+    pair = () if pkl is None else (pkl / READS_NAME, pkl / LABELS_NAME)
+    check_outputs(
+        [("--out", out), *(("--pkl", path) for path in pair)],
+        [
+            ("--library", library),
+            ("--training-seq-orders", training_seq_orders),
+            ("--transcriptome", transcriptome),
+        ],
+    )
     chosen = library_of(library, training_seq_orders, model_name)
     parameters = _parameters(
         mismatch_rate=mismatch_rate,
@@ -117,17 +132,25 @@ def _parameters(**values: Any) -> SimulationParameters:
     try:
         return SimulationParameters.model_validate(values)
     except ValidationError as error:
-        problems = []
-        for found in error.errors():
-            option = "--" + str(found["loc"][0]).replace("_", "-") if found["loc"] else ""
-            given = f", not {found['input']}" if option and not isinstance(found["input"], dict) else ""
-            problems.append(
-                Problem(
-                    option.replace("segment-errors", "segment-error"),
-                    found["msg"].removeprefix("Value error, ") + given,
-                )
-            )
-        raise InputError(problems) from error
+        raise InputError([_problem(found, values) for found in error.errors()]) from error
+
+
+def _problem(found: Any, values: dict[str, Any]) -> Problem:
+    """A finding in the words of the command line."""
+    name, *inner = found["loc"] or ("",)
+    where = _option(name) if name else ""
+    if name == "segment_errors" and inner:
+        where = " ".join([where, values[name][inner[0]]["segment"], *map(str, inner[2:])])
+    given = f", not {found['input']}" if name and not isinstance(found["input"], dict) else ""
+    text = found["msg"].removeprefix("Value error, ")
+    return Problem(where, re.sub(r"\w+", lambda word: _option(word.group()), text) + given)
+
+
+def _option(word: str) -> str:
+    """What a user types for a parameter; any other word as it is."""
+    if word not in SimulationParameters.model_fields or word == "rc":
+        return word
+    return "--" + word.replace("segment_errors", "segment_error").replace("_", "-")
 
 
 def _segment_error(text: str) -> dict[str, Any]:

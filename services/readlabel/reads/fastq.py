@@ -27,6 +27,10 @@ class NamedRead:
     tokens: NDArray[np.uint8]
 
 
+def _foreign(line: bytes) -> bool:
+    return not line or not tokens_of_bytes(line).all()
+
+
 def iter_fastq(lines: Iterator[tuple[int, bytes]], path: str) -> Iterator[NamedRead]:
     """The reads of FASTQ with four lines a read; their qualities are checked and left behind.
 
@@ -48,7 +52,8 @@ def iter_fastq(lines: Iterator[tuple[int, bytes]], path: str) -> Iterator[NamedR
             raise InputError(f"{path}, line {number}: read {words[0]} is cut short; a read has four lines")
         sequence, plus, quality = record
         if not plus.startswith(b"+"):
-            raise InputError(f"{path}, line {number + 2}: the third line of a FASTQ read begins with '+'")
+            wrapped = "; is its sequence broken into lines? Join them: seqtk seq FILE" if not _foreign(plus) else ""
+            raise InputError(f"{path}, line {number + 2}: the third line of a FASTQ read begins with '+'{wrapped}")
         if len(quality) != len(sequence):
             raise InputError(
                 f"{path}, line {number + 3}: {len(quality)} qualities for {len(sequence)} bases; there is one a base"

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import pickle
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from readlabel.artifacts.atomic import atomic_path
+from readlabel.artifacts.atomic import AtomicFile
 from readlabel.messages import BlobRef, InputError, Library, Message, Problem
 from readlabel.reads._unpickler import BinarizerRecord, load_inert, plain
 from readlabel.reads.labelled import KINDS, STRANDS, LabelledReads, runs
@@ -116,39 +114,34 @@ def encode_pair(reads: LabelledReads) -> PairPart:
     return PairPart(b"".join(sequences), b"".join(lists))
 
 
-@contextmanager
-def open_pair(folder: Path, label_names: tuple[str, ...]) -> Iterator[Callable[[PairPart], None]]:
-    """A function that appends to the pair that tranquillyzer's train-model reads, ``reads.pkl`` and ``labels.pkl``.
+class PairWriter:
+    """Writes the pair that tranquillyzer's train-model reads, opcode by opcode: no list of all labels ever exists."""
 
-    Both appear when the block ends well, else neither. Memory is bounded by a part: the pickle programs are written
-    opcode by opcode, so that no list of all labels ever exists.
+    def __init__(self, reads: AtomicFile, labels: AtomicFile, label_names: tuple[str, ...]) -> None:
+        """Begin both lists.
 
-    Args:
-        folder: made where it is missing.
-        label_names: of the reads that will come.
-
-    Raises:
-        OutputError: they cannot be written.
-    """
-    with (
-        atomic_path(folder / READS_NAME) as reads_path,
-        atomic_path(folder / LABELS_NAME) as labels_path,
-        reads_path.open("wb") as reads_file,
-        labels_path.open("wb") as labels_file,
-    ):
-        reads_file.write(pickle.PROTO + b"\x04" + pickle.EMPTY_LIST)
-        labels_file.write(pickle.PROTO + b"\x04")
+        Args:
+            reads: becomes ``reads.pkl``.
+            labels: becomes ``labels.pkl``.
+            label_names: of the reads that will come.
+        """
+        self._reads = reads
+        self._labels = labels
+        self._reads.write(pickle.PROTO + b"\x04" + pickle.EMPTY_LIST)
+        self._labels.write(pickle.PROTO + b"\x04")
         for name in label_names:
-            labels_file.write(_string_opcodes(name.encode()) + pickle.MEMOIZE + pickle.POP)
-        labels_file.write(pickle.EMPTY_LIST)
+            self._labels.write(_string_opcodes(name.encode()) + pickle.MEMOIZE + pickle.POP)
+        self._labels.write(pickle.EMPTY_LIST)
 
-        def append(part: PairPart) -> None:
-            reads_file.write(part.reads)
-            labels_file.write(part.labels)
+    def append(self, part: PairPart) -> None:
+        """Append some reads to both."""
+        self._reads.write(part.reads)
+        self._labels.write(part.labels)
 
-        yield append
-        reads_file.write(pickle.STOP)
-        labels_file.write(pickle.STOP)
+    def close(self) -> None:
+        """End both lists; the files stay open."""
+        self._reads.write(pickle.STOP)
+        self._labels.write(pickle.STOP)
 
 
 def load_label_binarizer(path: Path) -> tuple[str, ...]:

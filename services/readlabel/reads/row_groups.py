@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import Protocol
 
-from readlabel.artifacts.atomic import atomic_path
+from readlabel.artifacts.atomic import atomic_files
 from readlabel.reads._thrift import I64, LIST, STRUCT, Struct, read_struct, write_struct
 
 _MAGIC = b"PAR1"
@@ -31,10 +31,17 @@ _BLOOM_FILTER = 14
 """Where a column's Bloom filter begins."""
 
 
+class Sink(Protocol):
+    """Takes bytes one after another."""
+
+    def write(self, data: bytes | memoryview, /) -> object:
+        """Append bytes."""
+
+
 class RowGroupWriter:
     """Appends parts to an open file. They have one schema and no page indexes or Bloom filters."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: Sink) -> None:
         self._file = file
         self._file.write(_MAGIC)
         self._position = len(_MAGIC)
@@ -70,8 +77,8 @@ def open_row_groups(path: Path) -> Iterator[RowGroupWriter]:
     Raises:
         OutputError: the file cannot be written.
     """
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        writer = RowGroupWriter(file)
+    with atomic_files() as begin:
+        writer = RowGroupWriter(begin(path))
         yield writer
         writer.close()
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from readlabel.messages import Library
-from readlabel.reads.fasta import Sequences
 from readlabel.reads.labelled import STRANDS, LabelledReads, Strings
+from readlabel.reads.sequences import Sequences, StoredSequences
 from readlabel.simulator.assemble import Bases, assemble, without_errors
 from readlabel.simulator.errors import ErrorModel, run_lengths, spare_one_base
 from readlabel.simulator.layout import MAX_FLANK, MAX_TAIL, Layout, make_layout
@@ -58,7 +58,7 @@ class BlockSimulator:
         parameters: SimulationParameters,
         seed: int,
         stream: Stream,
-        transcripts: Sequences | None,
+        transcripts: Sequences | StoredSequences | None,
     ) -> None:
         """Prepare the pool.
 
@@ -85,7 +85,10 @@ class BlockSimulator:
         # A concatenated read holds two molecules. A piece begins as many bases too early as are inserted before it,
         # so the pool is at least that long.
         capacity = 2 * self.templates * self._layout.random_bases + parameters.max_insertions
-        self._pool = Pool(self._layout, transcripts, capacity)
+        fragments = 0
+        if isinstance(transcripts, StoredSequences):
+            fragments = 2 * self.templates * self._layout.most_transcript_bases(parameters)
+        self._pool = Pool(self._layout, transcripts, capacity, fragments)
         self._errors = ErrorModel(self._layout.rates, parameters.max_insertions, parameters.homopolymer_indel)
 
     def block(self, index: int) -> LabelledReads:

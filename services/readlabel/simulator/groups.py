@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from readlabel.messages import Library
-from readlabel.reads.fasta import Sequences
 from readlabel.reads.labelled import LabelledReads
 from readlabel.reads.parquet import ReadsEncoder
 from readlabel.reads.pickles import PairPart, encode_pair
+from readlabel.reads.sequences import StoredSequences
 from readlabel.simulator.block import BlockSimulator, cut
 from readlabel.simulator.parameters import SimulationProvenance
 from readlabel.simulator.simulate import blocks
@@ -32,7 +32,7 @@ class Task:
 
     library: Library
     provenance: SimulationProvenance
-    transcripts: Sequences | None
+    transcripts: StoredSequences | None
     pickles: bool
 
     @property

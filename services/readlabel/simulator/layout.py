@@ -70,6 +70,11 @@ class Layout:
         """Random bases that one molecule holds."""
         return sum(slot.length for slot in self.slots if slot.kind == "random")
 
+    def most_transcript_bases(self, parameters: SimulationParameters) -> int:
+        """Bases of transcripts that one molecule shows at most."""
+        most = {"cdna": parameters.max_cdna, "flank": MAX_FLANK}
+        return sum(most.get(slot.kind, 0) for slot in self.slots)
+
     @property
     def has_cdna(self) -> bool:
         """Whether a molecule shows a transcript as its cDNA."""

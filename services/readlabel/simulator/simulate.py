@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from readlabel.messages import InputError, Library
-from readlabel.reads.fasta import Sequences
 from readlabel.reads.labelled import LabelledReads
+from readlabel.reads.sequences import Sequences, StoredSequences
 from readlabel.simulator.block import BlockSimulator
 from readlabel.simulator.parameters import MAX_SEED, SimulationParameters, Stream
 
@@ -21,7 +21,7 @@ def simulate(
     seed: int,
     stream: Stream,
     num_reads: int,
-    transcripts: Sequences | None = None,
+    transcripts: Sequences | StoredSequences | None = None,
 ) -> Iterator[LabelledReads]:
     """Draw reads with known truth.
 

@@ -76,7 +76,8 @@ class _Molecules:
 def draw_templates(
     layout: Layout, pool: Pool, parameters: SimulationParameters, rng: np.random.Generator, count: int
 ) -> Templates:
-    """Draw `count` molecules; fills the pool's random part."""
+    """Draw `count` molecules; fills the block's parts of the pool."""
+    pool.begin_block()
     invalid = rng.random(count) < parameters.invalid_fraction
     kind = np.where(invalid, layout.invalid_kinds[rng.integers(0, len(layout.invalid_kinds), count)], _VALID)
     joined = np.flatnonzero(kind == _CONCATENATED)
@@ -156,7 +157,7 @@ def _fragments(pool: Pool, rng: np.random.Generator, transcript: Ints, wanted: I
     third = rng.integers(0, 3, len(transcript))
     middle = rng.integers(0, spare, endpoint=True)
     begin = np.where(third == 0, 0, np.where(third == 1, spare, middle))
-    return pool.transcript_address[transcript] + begin, length
+    return pool.fragments(transcript, begin, length), length
 
 
 def _lay_out(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from readlabel.reads.fasta import Sequences
+from readlabel.reads.sequences import Sequences
 from readlabel.simulator.layout import MAX_FLANK
 from readlabel.simulator.parameters import SimulationParameters
 

@@ -37,6 +37,10 @@ class Variant:
         """Where a file lies, present or not; `artifact` is a name of `readlabel.artifacts.names`."""
         return self.folder / (artifact if self.name is None else self.name + _SUFFIX[artifact])
 
+    def inputs(self) -> list[Path]:
+        """The files that tell its network and its library, present or not."""
+        return [*(self.file(name) for name in (*_NEEDED, RUN)), self.folder / SEQ_ORDERS]
+
     def load(self) -> Network:
         """Its network.
 
