@@ -14,6 +14,9 @@ import tensorflow as tf
 BATCH_NORM_EPSILON = 1e-3
 """Keras' default, which tranquillyzer's batch norm uses."""
 
+_WIDE = 32
+"""Features from which on a convolution's gradient is worth a product for each of its positions."""
+
 _HALF_GRADIENT = 2.0**-7
 """What the largest upstream gradient of a float16 convolution is scaled to: kernels' gradients are sums over up to a
 million positions and must stay below 65,504."""
@@ -53,7 +56,41 @@ def convolve(inputs: tf.Tensor, kernel: tf.Tensor, dtype: tf.DType) -> tf.Tensor
     """
     if dtype == tf.float16:
         return _convolve_half(inputs, kernel)
-    return tf.cast(tf.nn.conv1d(tf.cast(inputs, dtype), tf.cast(kernel, dtype), 1, "SAME"), tf.float32)
+    inputs, kernel = tf.cast(inputs, dtype), tf.cast(kernel, dtype)
+    if kernel.shape[1] < _WIDE or tf.config.list_logical_devices("GPU"):
+        return tf.cast(tf.nn.conv1d(inputs, kernel, 1, "SAME"), tf.float32)
+    return tf.cast(_convolve_wide(inputs, kernel), tf.float32)
+
+
+@tf.custom_gradient
+def _convolve_wide(
+    inputs: tf.Tensor, kernel: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+    """Convolve, with the kernel's gradient as one product for each of its positions.
+
+    Position k of the kernel has met the inputs k further along, so its gradient is those times what comes from above,
+    over all bases: large products, which a CPU does about twice as fast as the convolution operation's own gradient.
+    """
+    images, filters = inputs[:, None], kernel[None]
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        by_input = tf.raw_ops.Conv2DBackpropInput(
+            input_sizes=tf.shape(images),
+            filter=filters,
+            out_backprop=upstream[:, None],
+            strides=[1, 1, 1, 1],
+            padding="SAME",
+        )
+        width, features, count = kernel.shape
+        left, right = (width - 1) // 2, width // 2
+        # Rows lie in one line with gaps between them, so that every shift of all rows is one slice.
+        line = tf.reshape(tf.pad(inputs, [[0, 0], [left, right], [0, 0]]), [-1, features])
+        above = tf.reshape(tf.pad(upstream, [[0, 0], [0, width - 1], [0, 0]]), [-1, count])
+        size = tf.shape(line)[0] - width + 1
+        by_kernel = [tf.matmul(line[k : k + size], above[:size], transpose_a=True) for k in range(width)]
+        return by_input[:, 0], tf.stack(by_kernel)
+
+    return tf.nn.conv2d(images, filters, 1, "SAME")[:, 0], gradient
 
 
 @tf.custom_gradient

@@ -62,20 +62,28 @@ def _chunks(
         def rows(k: tf.Tensor) -> tf.Tensor:
             return tf.reshape(inputs[k * CHUNK : (k + 1) * CHUNK], [CHUNK * batch, features])
 
-        def ahead(k: tf.Tensor, h: tf.Tensor, c: tf.Tensor, *arrays: tf.TensorArray) -> tuple:
+        def ahead(k: tf.Tensor, h: tf.Tensor, c: tf.Tensor, outputs: tf.TensorArray, *arrays: tf.TensorArray) -> tuple:
             given = tf.reshape(product(rows(k), kernel), [CHUNK, batch, 4 * units])
             *state, hs, cs, gates = _advance(given, recurrent_kernel, bias, h, c)
-            kept = zip(arrays, (hs, cs, gates, h, c), strict=True)
-            return k + 1, *(tf.ensure_shape(s, h.shape) for s in state), *(array.write(k, v) for array, v in kept)
+            kept = zip(arrays, (cs, gates, c), strict=True)
+            return (
+                k + 1,
+                *(tf.ensure_shape(s, h.shape) for s in state),
+                outputs.write(k + 1, hs),
+                *(array.write(k, v) for array, v in kept),
+            )
 
         start = tf.zeros([batch, units])
-        arrays = [tf.TensorArray(tf.float32, count, infer_shape=False) for _ in range(5)]
-        _, _, _, hs, *kept = tf.while_loop(lambda k, *_: k < count, ahead, [0, start, start, *arrays])
-        outputs = tf.ensure_shape(hs.concat(), [None, None, units])
+        arrays = [tf.TensorArray(tf.float32, count, infer_shape=False) for _ in range(3)]
+        # What is before the first position comes first: so the outputs and those one step before are slices of one.
+        outputs = tf.TensorArray(tf.float32, count + 1, infer_shape=False).write(0, start[None])
+        _, _, _, outputs, *kept = tf.while_loop(lambda k, *_: k < count, ahead, [0, start, start, outputs, *arrays])
+        history = tf.ensure_shape(outputs.concat(), [None, None, units])
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
             backward = tf.transpose(recurrent_kernel)
-            shapes = ([CHUNK, None, units], [CHUNK, None, 4 * units], [None, units], [None, units])
+            shapes = ([CHUNK, None, units], [CHUNK, None, 4 * units], [None, units])
+            ones = tf.ones([1, CHUNK * batch])
 
             def back(
                 k: tf.Tensor,
@@ -88,13 +96,12 @@ def _chunks(
             ) -> tuple:
                 wanted = upstream[k * CHUNK : (k + 1) * CHUNK]
                 read = (tf.ensure_shape(one.read(k), shape) for one, shape in zip(kept, shapes, strict=True))
-                cs, gates, h, c = read
-                own = outputs[k * CHUNK : (k + 1) * CHUNK - 1]
+                cs, gates, c = read
                 *state, dz = _retreat(wanted, cs, gates, c, backward, dh, dc)
                 dz = tf.reshape(dz, [CHUNK * batch, 4 * units])
-                db += tf.reduce_sum(dz, 0)
+                db += tf.matmul(ones, dz)[0]
                 dz = tf.cast(dz, dtype)
-                before = tf.reshape(tf.concat([h[None], own], 0), [CHUNK * batch, units])
+                before = tf.reshape(history[k * CHUNK : (k + 1) * CHUNK], [CHUNK * batch, units])
                 dk += tf.cast(product(rows(k), dz, transpose_a=True), tf.float32)
                 dr += tf.cast(product(before, dz, transpose_a=True), tf.float32)
                 dx = tf.reshape(product(dz, kernel, transpose_b=True), [CHUNK, batch, features])
@@ -108,7 +115,7 @@ def _chunks(
             by_input = tf.ensure_shape(array.concat(), [None, None, features])
             return by_input, *by_weight
 
-        return outputs, gradient
+        return history[1:], gradient
 
     return run(inputs, kernel, recurrent_kernel, bias)
 
