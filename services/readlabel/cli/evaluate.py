@@ -81,6 +81,8 @@ def _print(metrics: Metrics, library: Library) -> None:
         table.add_row(f"F1 {own.label}", f"{own.f1:.4f}", f"{padded.f1:.4f}")
     console.print(table)
     scores = metrics.validation
+    if scores.missed:
+        console.print(f"The model {scores.missed}.", markup=False)
     console.print(f"{scores.reads:,} reads, {scores.bases:,} bases, {metrics.bases_per_second:,.0f} bases a second")
 
 

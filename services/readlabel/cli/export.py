@@ -57,6 +57,8 @@ def main(
             print(path)
         point = folder.record().spec.point
         name, kind = install_name or point.library.model, "CRF" if point.hyperparameters.crf_layer else "REG"
+        if missed := folder.metrics().validation.missed:
+            print(f"note: on its validation reads this model {missed}", file=sys.stderr)
         print(
             f"Next, where {install_into} is the folder models/ of tranquillyzer's checkout:\n"
             f"  tranquillyzer annotate-reads OUTPUT_DIR WHITELIST --model-name {name} --model-type {kind} \\\n"

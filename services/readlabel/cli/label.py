@@ -95,6 +95,9 @@ def main(
             check_outputs(written, [("the model's", path) for path in variant.inputs()])
             network = variant.load()
             chosen = library_for(variant, network, given)
+            metrics = variant.metrics()
+            if metrics is not None and metrics.validation.missed:
+                print(f"note: on its validation reads this model {metrics.validation.missed}", file=sys.stderr)
             # Begun before the work, so that a place that cannot be written is told at once.
             drawings = None if pdf is None else _Drawings(stack.enter_context(atomic_path(pdf)), num_plot_reads)
             with open_segments(out, chosen) as add:

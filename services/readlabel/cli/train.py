@@ -103,6 +103,8 @@ def main(
                 f"{out}: accuracy {scores.accuracy:.4f}, macro-F1 {scores.macro_f1:.4f}, exact order "
                 f"{scores.exact_order:.4f} on {scores.reads:,} validation reads"
             )
+            if scores.missed:
+                progress.say(f"note: the model {scores.missed}")
         else:
             progress.say(f"{out / RUN} says why")
 

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from readlabel.messages._base import Message
 
+_RARELY_BELOW = 0.5
+
 
 class LabelScore(Message):
     """One label's agreement, counted in bases."""
@@ -44,6 +46,20 @@ class Scores(Message):
         chosen = [label for label in self.labels if label.label in names]
         true = sum(label.true_segments for label in chosen)
         return sum(label.exact_segments for label in chosen) / true if true else None
+
+    @property
+    def missed(self) -> str:
+        """The labels that the model does not find, in words: ``never finds UMI; rarely finds CBC (12 % of its bases)``.
+
+        Rarely is less than half of the label's true bases. Empty where each label is found.
+        """
+        there = [label for label in self.labels if label.true_bases]
+        never = [label.label for label in there if not label.recall]
+        rarely = [
+            f"{label.label} ({label.recall:.0%} of its bases)" for label in there if 0 < label.recall < _RARELY_BELOW
+        ]
+        parts = [(f"{how} finds", names) for how, names in (("never", never), ("rarely", rarely)) if names]
+        return "; ".join(f"{finds} {', '.join(names)}" for finds, names in parts)
 
 
 class Metrics(Message):

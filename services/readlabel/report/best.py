@@ -55,6 +55,7 @@ def _readme(rows: Sequence[Ranked]) -> str:
         f"- exact order: {scores.exact_order:.2%}",
         *(f"- {name} cut out exactly: {share:.2%}" for name, share in exact_shares(scores, entry.point.library)),
         f"- accuracy under tranquillyzer's padding: {best.metrics.tranquillyzer_padding.accuracy:.4%}",
+        *([f"- **it {scores.missed}**: the best of these variants is not good at everything"] if scores.missed else []),
         "",
     ]
     if best.record.tranquillyzer_loads:

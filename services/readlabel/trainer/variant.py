@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from readlabel.artifacts.message_file import read_message
-from readlabel.artifacts.names import ARTIFACTS, CRF_SUFFIX, LABEL_BINARIZER, PARAMS, RUN, SEQ_ORDERS, WEIGHTS
-from readlabel.messages import InputError, Library, RunRecord
+from readlabel.artifacts.names import ARTIFACTS, CRF_SUFFIX, LABEL_BINARIZER, METRICS, PARAMS, RUN, SEQ_ORDERS, WEIGHTS
+from readlabel.messages import InputError, Library, Metrics, RunRecord
 from readlabel.model.export import load
 from readlabel.model.network import Network
 from readlabel.tables import read_seq_orders
@@ -79,6 +79,15 @@ class Variant:
             return None
         model = self.name.removesuffix(CRF_SUFFIX)
         return read_seq_orders(table, [model])[model]
+
+    def metrics(self) -> Metrics | None:
+        """How good its training found it; None where no file says so.
+
+        Raises:
+            InputError: the file is there and cannot be read.
+        """
+        path = self.file(METRICS)
+        return read_message(path, Metrics) if path.is_file() else None
 
 
 def find_variant(path: Path) -> Variant:
