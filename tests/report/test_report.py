@@ -269,6 +269,7 @@ def test_a_winner_that_never_finds_a_segment_is_no_winner_without_a_word(results
     assert f"10x5p_sc_ont_0, the best, {words}" in shown
     head = next(line for line in shown.splitlines() if "per base" in line)
     assert head.split()[-7:] == ["exact", "order", "exact", "barcodes", "exact", "UMIs", "training"]
+    (tmp_path / "models").mkdir()
     install = ["export", "--run", results.folders[0], "--install", tmp_path / "models"]
     assert words in subprocess.run([*command, *install], capture_output=True, text=True, check=True).stderr
 
