@@ -163,10 +163,9 @@ def _download(client: TrainingClient, run: TrainingRun, out: Path) -> None:
 
 def leaving_it_running(client: TrainingClient, run_id: str, progress: Progress) -> AbstractContextManager[None]:
     """Tells somebody who leaves a standing service that the run goes on there."""
-    address = client.endpoint.address
     return _when_stopped(
-        f"{run_name(run_id)} goes on at {address}; the same command attaches to it again, and\n"
-        f"  readlabel runs cancel {run_id} --service {address}\nstops it",
+        f"{run_name(run_id)} goes on at {client.endpoint.address}; the same command attaches to it again, and\n"
+        f"  readlabel runs cancel {run_id} {client.endpoint.options()}\nstops it",
         progress,
     )
 
