@@ -28,7 +28,10 @@ from readlabel.trainer.budget import Budget
 
 
 def main(
-    run: Annotated[Path, typer.Option(help="A run's folder, or that of an exported variant (tranquillyzer's too).")],
+    run: Annotated[
+        Path,
+        typer.Option("--run", "--model", help="A run's folder, or that of an exported variant (tranquillyzer's too)."),
+    ],
     validation: Annotated[Path, typer.Option(help="Labelled reads (Parquet) that it was not trained on.")],
     out: Annotated[
         Path | None, typer.Option(help="Write metrics.json and predictions.parquet here; by default only print.")

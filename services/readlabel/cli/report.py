@@ -79,9 +79,13 @@ def _read_losses(path: Path | None) -> Mapping[str, str]:
         return {}
     try:
         return TypeAdapter(dict[str, str]).validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+    except OSError as error:
+        raise InputError(f"--losses {path}: cannot be read: {error.strerror or error}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = f"{first['loc'][0]}: " if first["loc"] else ""
         raise InputError(
-            f"--losses {path}: is no file that holds variants and their reasons (JSON): {error}"
+            f"--losses {path}: is no JSON from a variant's name to words: {where}{first['msg']}"
         ) from error
 
 

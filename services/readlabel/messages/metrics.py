@@ -56,7 +56,9 @@ class Scores(Message):
         there = [label for label in self.labels if label.true_bases]
         never = [label.label for label in there if not label.recall]
         rarely = [
-            f"{label.label} ({label.recall:.0%} of its bases)" for label in there if 0 < label.recall < _RARELY_BELOW
+            f"{label.label} ({_share_words(label.recall)} of its bases)"
+            for label in there
+            if 0 < label.recall < _RARELY_BELOW
         ]
         parts = [(f"{how} finds", names) for how, names in (("never", never), ("rarely", rarely)) if names]
         return "; ".join(f"{finds} {', '.join(names)}" for finds, names in parts)
@@ -68,3 +70,7 @@ class Metrics(Message):
     validation: Scores
     tranquillyzer_padding: Scores = Field(description="The same reads, padded as tranquillyzer's inference pads them.")
     bases_per_second: float = Field(ge=0, description="Speed of the prediction.")
+
+
+def _share_words(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.01 else "under 1%"

@@ -18,6 +18,7 @@ from readlabel.model.network import Network
 from readlabel.tables import read_seq_orders
 
 _SUFFIX = {artifact.name: artifact.suffix for artifact in ARTIFACTS}
+_SUGGESTED = 3
 _NEEDED = (WEIGHTS, PARAMS, LABEL_BINARIZER)
 
 
@@ -103,6 +104,9 @@ def find_variant(path: Path) -> Variant:
         if len(names) == 1:
             return Variant(path, names[0])
         found = f"{len(names)} of the latter: {', '.join(names)}; give {path}/NAME" if names else "neither"
+        below = sorted({str(inner.parent) for inner in path.glob(f"*/*{_SUFFIX[PARAMS]}")})
+        if below and not names:
+            found += f"; did you mean {' or '.join(below[:_SUGGESTED])}?"
         raise InputError(
             f"{path}: a run's folder holds {WEIGHTS}, an exported variant's one file *{_SUFFIX[PARAMS]}; "
             f"here is {found}"
