@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from readlabel.artifacts.atomic import require_writable
+from readlabel.artifacts.digest import file_ref
 from readlabel.cli._inference import (
     BUDGET,
     Device,
@@ -60,7 +62,11 @@ def main(
     # TensorFlow takes seconds to import, which help and what is wrong with the call need not wait for.
     from readlabel.cli._device import use_device
     from readlabel.trainer.evaluate import evaluate
+    from readlabel.trainer.variant import find_variant
 
+    record = find_variant(run).record()
+    if record is not None and record.spec.training_reads == file_ref(validation):
+        print(f"note: {validation} holds the reads that this model has learned", file=sys.stderr)
     use_device(device, threads)
     budget = Budget(target_tokens, min_batch_size, max_batch_size, vram_headroom)
     with ExitStack() as stack:

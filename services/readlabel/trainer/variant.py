@@ -67,14 +67,23 @@ class Variant:
                     text = text.replace(str(link), str(source))
                 raise InputError(text) from error
 
+    def record(self) -> RunRecord | None:
+        """The record of its run; None without one.
+
+        Raises:
+            InputError: it is there and cannot be read.
+        """
+        return read_message(self.file(RUN), RunRecord) if self.file(RUN).is_file() else None
+
     def library(self) -> Library | None:
         """The library that the record of its run, or else the row of its name in a ``seq_orders.tsv`` beside it, tells.
 
         Raises:
             InputError: one of the two is there and cannot be read.
         """
-        if self.file(RUN).is_file():
-            return read_message(self.file(RUN), RunRecord).spec.point.library
+        record = self.record()
+        if record is not None:
+            return record.spec.point.library
         table = self.folder / SEQ_ORDERS
         if self.name is None or not table.is_file():
             return None
