@@ -63,9 +63,10 @@ def main(
         name, kind = install_name or point.library.model, "CRF" if point.hyperparameters.crf_layer else "REG"
         if missed := folder.metrics().validation.missed:
             print(f"note: on its validation reads this model {missed}", file=sys.stderr)
+        without = "" if point.library.barcodes else "\nThis library names no barcode, so WHITELIST has none to correct."
         print(
             f"Next, where {install_into} is the folder models/ of tranquillyzer's checkout:\n"
             f"  tranquillyzer annotate-reads OUTPUT_DIR WHITELIST --model-name {name} --model-type {kind} \\\n"
-            f"    --seq-order-file {installed.files[-1].resolve()}",
+            f"    --seq-order-file {installed.files[-1].resolve()}{without}",
             file=sys.stderr,
         )
