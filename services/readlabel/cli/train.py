@@ -99,12 +99,12 @@ def main(
         run = train_over_service(request, endpoint, private, progress)
         if run.state == "SUCCEEDED":
             scores = Metrics.model_validate_json((out / METRICS).read_text(encoding="utf-8")).validation
+            if scores.missed:
+                progress.say(f"note: the model {scores.missed}")
             progress.say(
                 f"{out}: accuracy {scores.accuracy:.4f}, macro-F1 {scores.macro_f1:.4f}, exact order "
                 f"{scores.exact_order:.4f} on {scores.reads:,} validation reads"
             )
-            if scores.missed:
-                progress.say(f"note: the model {scores.missed}")
         else:
             progress.say(f"{out / RUN} says why")
 
