@@ -87,6 +87,31 @@ def test_an_unknown_option_is_a_usage_error() -> None:
     assert "--no-such-option" in done.stderr
 
 
+def test_all_that_is_missing_is_named_at_once() -> None:
+    done = readlabel("grid", "--out", "grid.json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "error: --training-params, --training-seq-orders must be given; readlabel grid --help" in done.stderr
+    assert readlabel("label").stderr == "error: MODEL, READS, --out must be given; readlabel label --help explains\n"
+
+
+def test_a_whole_grid_and_a_folder_of_folders_are_told_from_what_was_meant(tmp_path: Path) -> None:
+    (tmp_path / "grid.json").write_text('{"entries": []}')
+    reads = ("--train", "t.parquet", "--validation", "v.parquet", "--out", "run")
+    done = readlabel("train", "--point", "grid.json", *reads, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "grid.json: is a whole grid; --point takes one of its combinations" in done.stderr
+    (tmp_path / "best" / "m").mkdir(parents=True)
+    (tmp_path / "best" / "m" / "m_0_run.json").touch()
+    done = readlabel("export", "--run", "best", "--install", "models", cwd=tmp_path)
+    assert "it holds neither; did you mean best/m?" in done.stderr
+
+
+def test_a_drawing_is_a_pdf() -> None:
+    done = readlabel("label", "model", "reads.fastq", "--out", "segments.tsv", "--pdf", "my.png")
+    assert done.returncode == 2
+    assert "--pdf my.png: what is drawn is a PDF; let its name end in .pdf" in done.stderr
+
+
 def test_ctrl_c_while_packages_are_imported_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "numpy.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
     done = readlabel("simulate", "--help", first_on_path=tmp_path)

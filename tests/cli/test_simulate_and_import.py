@@ -80,7 +80,7 @@ def test_a_tail_that_the_strand_does_not_lead_to_expect_is_noted(
     done = readlabel("simulate", *row, "--num-reads", 2, "--out", tmp_path / "a")
     assert done.returncode == 0
     assert done.stderr.startswith("note: 10x3p_sc_ont: strand fwd says that reads show the transcript")
-    assert done.stderr.endswith("polyT is another; is the strand rev?\n")
+    assert done.stderr.endswith("whose tail has the pattern A, and polyT has T; is the strand rev?\n")
 
 
 def test_simulated_pickles_are_imported_again(tmp_path: Path, readlabel: Run, library_json: Path) -> None:

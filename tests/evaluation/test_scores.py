@@ -104,6 +104,14 @@ def test_a_label_predicted_where_there_is_none_counts_as_zero() -> None:
     assert result.macro_f1 == pytest.approx((6 / 7 + 0) / 2)
 
 
+def test_what_a_model_does_not_find_is_said_in_words() -> None:
+    truth = np.array([0] * 10 + [1] * 4 + [2] * 10, np.uint8)
+    found = np.array([0] * 10 + [0] * 4 + [2] * 4 + [0] * 6, np.uint8)
+    scores = score(("5p", "UMI", "cDNA", "polyA"), np.array([0, 24]), truth, found)
+    assert scores.missed == "never finds UMI; rarely finds cDNA (40% of its bases)"
+    assert score(("5p", "UMI", "cDNA"), np.array([0, 24]), truth, truth).missed == ""
+
+
 def test_labels_outside_the_library_and_arrays_that_do_not_fit_are_refused() -> None:
     truth = np.zeros(4, np.uint8)
     with pytest.raises(ValueError, match="predicted label 9 has no name"):

@@ -50,6 +50,7 @@ def test_the_verdict_refuses_what_is_no_leaderboard(tmp_path: Path, content: str
 
 
 def test_export_installs_a_variant_that_was_exported_before(results, tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
     done = readlabel("export", "--run", results.folders[0], "--install", tmp_path / "models")
     assert done.returncode == 0, done.stderr
     written = {Path(line).name for line in done.stdout.splitlines()}

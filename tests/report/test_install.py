@@ -48,7 +48,8 @@ def tranquillyzer_reads(table: Path, name: str) -> list[str]:
 )
 def test_files_are_named_as_annotation_reads_them(tmp_path: Path, sample, make, crf: bool, expected: set[str]) -> None:
     run = make.run(tmp_path / "run", sample.reads, make.point(sample.library, crf_layer=crf))
-    written = install(open_folder(run), tmp_path / "models")
+    (tmp_path / "models").mkdir()
+    written = install(open_folder(run), tmp_path / "models").files
     assert {path.name for path in (tmp_path / "models").iterdir()} == expected | {SEQ_ORDERS}
     assert written[-1] == tmp_path / "models" / SEQ_ORDERS
     assert (tmp_path / "models" / SEQ_ORDERS).read_text() == ROW_3P
@@ -57,6 +58,7 @@ def test_files_are_named_as_annotation_reads_them(tmp_path: Path, sample, make, 
 def test_an_exported_variant_installs_under_another_name(tmp_path: Path, sample, make) -> None:
     run = make.run(tmp_path / "run", sample.reads, make.point(sample.library))
     folder = export(open_folder(run), "10x3p_sc_ont_2", tmp_path / "out", sample.path, 1)
+    (tmp_path / "models").mkdir()
     install(open_folder(folder), tmp_path / "models", "mine_v2")
     assert (tmp_path / "models" / "mine_v2_w_CRF.h5").is_file()
     fields = tranquillyzer_reads(tmp_path / "models" / SEQ_ORDERS, "mine_v2")
@@ -70,9 +72,9 @@ def test_an_exported_variant_installs_under_another_name(tmp_path: Path, sample,
         (b"", b"%s\n"),
         (b"a\t1,2\tX\t\t\tfwd\n", b"a\t1,2\tX\t\t\tfwd\n%s\n"),
         (b"# note\n\na\t'1'\tX", b"# note\n\na\t'1'\tX\n%s\n"),
-        (b"a\tx\r\n10x3p_sc_ont\told\r\nb\ty\r\n", b"a\tx\r\n%s\r\nb\ty\r\n"),
-        (b'\xef\xbb\xbf"10x3p_sc_ont"\told\nb\t\xff\n', b"%s\nb\t\xff\n"),
-        (b"10x3p_sc_ont\told\nb\ty\n10x3p_sc_ont\tolder\n", b"%s\nb\ty\n"),
+        (b"a\tx\r\n%s\r\nb\ty\r\n", b"a\tx\r\n%s\r\nb\ty\r\n"),
+        (b"\xef\xbb\xbf%s\nb\t\xff\n", b"%s\nb\t\xff\n"),
+        (b"%s\nb\ty\n%s\n", b"%s\nb\ty\n"),
         (b"10x3p_sc_ont_old\tz\n", b"10x3p_sc_ont_old\tz\n%s\n"),
     ],
 )
@@ -80,17 +82,37 @@ def test_other_rows_stay_byte_for_byte(tmp_path: Path, sample, make, before: byt
     run = make.run(tmp_path / "run", sample.reads, make.point(sample.library))
     table = tmp_path / "models" / SEQ_ORDERS
     table.parent.mkdir()
-    table.write_bytes(before)
-    install(open_folder(run), table.parent)
+    # As somebody else wrote it: other quotation marks.
+    table.write_bytes(before.replace(b"%s", ROW_3P.strip().replace('"', "'").encode()))
+    assert install(open_folder(run), table.parent).replaced == ()
     assert table.read_bytes() == after % ROW_3P.strip().encode()
-    install(open_folder(run), table.parent)
+    assert len(install(open_folder(run), table.parent).replaced) == 3
     assert table.read_bytes() == after % ROW_3P.strip().encode()
+
+
+def test_a_row_of_another_library_and_its_model_are_not_replaced(tmp_path: Path, sample, make) -> None:
+    run = make.run(tmp_path / "run", sample.reads, make.point(sample.library))
+    table = tmp_path / SEQ_ORDERS
+    table.write_text(ROW_3P.replace("N16", "N12"))
+    with pytest.raises(OutputError, match="a row of 10x3p_sc_ont that is of another library"):
+        install(open_folder(run), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", SEQ_ORDERS, sample.path.name]
+    assert len(install(open_folder(run), tmp_path, "mine").files) == 4
+
+
+def test_a_models_folder_that_is_mistyped_or_a_file_is_refused(tmp_path: Path, sample, make) -> None:
+    run = make.run(tmp_path / "run", sample.reads, make.point(sample.library))
+    with pytest.raises(OutputError, match="there is no such folder; give the folder models/"):
+        install(open_folder(run), tmp_path / "modles")
+    with pytest.raises(OutputError, match="is no folder"):
+        install(open_folder(run), sample.path)
 
 
 def test_several_barcodes_and_none_survive_the_row(tmp_path: Path, sample, make) -> None:
     library = make.library_5p.model_copy(update={"barcodes": ("CBC", "SLS"), "umis": ()})
     reads = make.simulate(library, 2)
     run = make.run(tmp_path / "run", reads, make.point(library))
+    (tmp_path / "models").mkdir()
     install(open_folder(run), tmp_path / "models")
     fields = tranquillyzer_reads(tmp_path / "models" / SEQ_ORDERS, library.model)
     assert fields[3:] == ["CBC,SLS", "", "fwd"]

@@ -6,6 +6,8 @@ import csv
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 from pypdf import PdfReader
 
 from readlabel.artifacts.names import VALIDATION_PDF_SUFFIX
-from readlabel.messages import Grid, InputError, OutputError
+from readlabel.messages import Grid, InputError, Metrics, OutputError
 from readlabel.report.build import build
 from readlabel.report.variants import gather
 
@@ -242,6 +244,34 @@ def test_notes_reach_the_table_and_the_page(results) -> None:
     assert rows[f"{MODEL}_0"]["notes"] == note
     assert rows[f"{MODEL}_1"]["notes"] == "NA"
     assert note in report.html.read_text()
+
+
+def test_a_winner_that_never_finds_a_segment_is_no_winner_without_a_word(results, tmp_path: Path) -> None:
+    file = results.folders[0] / "10x5p_sc_ont_0_metrics.json"
+    metrics = Metrics.model_validate_json(file.read_text())
+    labels = tuple(
+        label.model_copy(update={"recall": {"UMI": 0, "SLS": 0.25}.get(label.label, label.recall)})
+        for label in metrics.validation.labels
+    )
+    blind = metrics.model_copy(update={"validation": metrics.validation.model_copy(update={"labels": labels})})
+    file.write_text(blind.model_dump_json())
+    report = build(results.grid, results.folders, results.outdir / "report")
+    words = "never finds UMI; rarely finds SLS (25% of its bases)"
+    assert f"The best of these variants, but it {words}." in report.html.read_text()
+    assert words in (report.html.parent / "best" / "10x5p_sc_ont" / "README.md").read_text()
+    rows = table_of(report.html.parent / "leaderboard.tsv")
+    assert [row["notes"] for row in rows][:2] == [f"it {words}", "NA"]
+    grid = tmp_path / "grid.json"
+    grid.write_text(results.grid.model_dump_json())
+    command = [sys.executable, "-m", "readlabel.cli"]
+    arguments = ["report", "--grid", grid, "--out", tmp_path / "again", *results.folders]
+    shown = subprocess.run([*command, *arguments], capture_output=True, text=True, check=True).stdout
+    assert f"10x5p_sc_ont_0, the best, {words}" in shown
+    head = next(line for line in shown.splitlines() if "per base" in line)
+    assert head.split()[-7:] == ["exact", "order", "exact", "barcodes", "exact", "UMIs", "training"]
+    (tmp_path / "models").mkdir()
+    install = ["export", "--run", results.folders[0], "--install", tmp_path / "models"]
+    assert words in subprocess.run([*command, *install], capture_output=True, text=True, check=True).stderr
 
 
 def test_a_variant_that_tranquillyzer_cannot_load_says_so(results) -> None:

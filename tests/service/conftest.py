@@ -39,15 +39,9 @@ LIBRARY = Library(
     strand="fwd",
 )
 TINY = Hyperparameters(
-    batch_size=16,
-    embedding_dim=4,
-    conv_layers=1,
-    conv_filters=4,
-    conv_kernel_size=3,
-    lstm_units=4,
-    epochs=2,
+    batch_size=16, embedding_dim=4, conv_layers=1, conv_filters=4, conv_kernel_size=3, lstm_units=4, epochs=2,
     learning_rate=0.01,
-)
+)  # fmt: skip
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = DEADLINE) -> Any:
@@ -198,6 +192,11 @@ class Script:
         reads = file_ref(self.path)
         point = GridPoint(hyperparameters=TINY, library=LIBRARY, options=TrainingOptions(seed=number))
         self.spec = RunSpec(point=point, training_reads=reads, validation_reads=reads)
+        self.validation = (
+            folder / f"validation-{number}.parquet"
+        )  # for `readlabel train`, which wants other reads there
+        self.validation.write_text("PAR1, nobody looks here, PAR1")
+        self.trained = self.spec.model_copy(update={"validation_reads": file_ref(self.validation)})
 
     def open(self, *epochs: int) -> None:
         """Let the worker train these epochs."""

@@ -74,7 +74,19 @@ def test_the_runs_of_a_service_are_listed_shown_watched_stopped_resumed_fetched_
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "the id of no run begins with 'xyz'; `readlabel runs list` shows them" in ended.stderr
 
-    runs("delete", first)
+    assert (
+        "no runs with FAILED" in processes.run("runs", "list", "--state", "failed", "--service", service.address).stderr
+    )
+    for words, status, message in (
+        (["cancel", first], 65, f"error: runs/{first} is SUCCEEDED already\n"),
+        (["resume", first], 65, "is SUCCEEDED: going on would change nothing"),
+        (["delete", first[:3]], 2, "too little of an id for this; give 8 digits of it at least"),
+    ):
+        ended = processes.run("runs", *words, "--service", service.address)
+        assert ended.returncode == status
+        assert message in ended.stderr
+
+    assert runs("delete", first[:8]).startswith(f"{first} is deleted: mini, SUCCEEDED, created ")
     ended = processes.run("runs", "show", first, "--service", service.address)
     assert (ended.returncode, ended.stdout) == (70, "")
     assert f"there is no runs/{first}" in ended.stderr

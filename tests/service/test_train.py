@@ -15,6 +15,8 @@ import pytest
 from readlabel.artifacts.digest import file_ref
 from readlabel.artifacts.names import ARTIFACTS
 from readlabel.messages import GridPoint, Metrics, RunRecord, RunSpec
+from readlabel.simulator.parameters import SimulationParameters
+from readlabel.simulator.write import write_simulated
 
 DEADLINE = 240
 NOBODYS = Path("/sys/readlabel")
@@ -205,28 +207,28 @@ def test_a_client_of_a_standing_service_that_is_stopped_leaves_the_run_and_says_
     script = make_script(gated=True)
     point = tmp_path / "scripted-point.json"
     point.write_text(script.spec.point.model_dump_json())
-    process = train(processes, point, (script.path, script.path), tmp_path / "run", "--service", service.address)
+    process = train(processes, point, (script.path, script.validation), tmp_path / "run", "--service", service.address)
     script.open(1)
     lines_until(process, "epoch 1/3")
     process.terminate()
     status, stdout, _ = end(process)
     assert status == 143
-    how_to_cancel = f"readlabel runs cancel {script.spec.run_id} --service {service.address}"
+    how_to_cancel = f"readlabel runs cancel {script.trained.run_id} --service {service.address}"
     assert how_to_cancel in stdout
-    watching = processes.start("runs", "watch", script.spec.run_id, "--service", service.address)
+    watching = processes.start("runs", "watch", script.trained.run_id, "--service", service.address)
     lines_until(watching, "epoch 1/3")
     watching.send_signal(signal.SIGINT)
     status, stdout, _ = end(watching)
     assert status == 130
     assert how_to_cancel in stdout
-    again = train(processes, point, (script.path, script.path), tmp_path / "run", "--service", service.address)
+    again = train(processes, point, (script.path, script.validation), tmp_path / "run", "--service", service.address)
     lines_until(again, "epoch 1/3")
     script.open(2, 3)
     status, _, stderr = end(again)
     assert status == 0, stderr
     assert json.loads((tmp_path / "run" / "run.json").read_text())["state"] == "SUCCEEDED"
     with service.client() as client:
-        assert len(client.get(script.spec.run_id).attempts) == 1
+        assert len(client.get(script.trained.run_id).attempts) == 1
 
 
 def test_a_run_that_another_caller_cancels_is_no_outcome(
@@ -235,10 +237,10 @@ def test_a_run_that_another_caller_cancels_is_no_outcome(
     script = make_script(gated=True)
     point = tmp_path / "scripted-point.json"
     point.write_text(script.spec.point.model_dump_json())
-    process = train(processes, point, (script.path, script.path), tmp_path / "run", "--service", service.address)
+    process = train(processes, point, (script.path, script.validation), tmp_path / "run", "--service", service.address)
     lines_until(process, "running")
     with service.client() as client:
-        client.cancel(script.spec.run_id)
+        client.cancel(script.trained.run_id)
     status, _, stderr = end(process)
     assert status == 75
     assert "was cancelled" in stderr
@@ -268,6 +270,12 @@ def test_what_cannot_go_well_is_said_before_anything_starts(
     (tmp_path / "mine" / "thesis.txt").touch()
     (tmp_path / "earlier").mkdir()
     shutil.copy(whole.folder / "run" / "run.json", tmp_path / "earlier")
+    fewer, foreign = tmp_path / "fewer.parquet", tmp_path / "foreign.parquet"
+    library = GridPoint.model_validate_json(point_file().read_text()).library
+    short = SimulationParameters(min_cdna=10, max_cdna=30, invalid_fraction=0)
+    write_simulated(fewer, library, short, seed=1, stream="training", num_reads=6)
+    two = library.model_copy(update={"segments": library.segments[::2], "umis": ()})
+    write_simulated(foreign, two, short, seed=3, stream="training", num_reads=6)
     cases: list[tuple[list[object], int, str]] = [
         (["--out", tmp_path / "file" / "run"], 73, "cannot be written"),
         (["--out", tmp_path / "file"], 73, "file: is there already and is no plain folder"),
@@ -278,6 +286,9 @@ def test_what_cannot_go_well_is_said_before_anything_starts(
         (["--checkpoint-dir", "ftp://lab/c"], 2, "it takes a folder, or an address that begins with s3://, gs://"),
         (["--train", tmp_path / "none"], 2, "none: cannot be read"),
         (["--validation", tmp_path / "file"], 2, "file: is no whole Parquet file"),
+        (["--validation", real_reads[0]], 2, "hold the same reads: the figures would be of reads that the model has"),
+        (["--validation", fewer], 2, "come from the same seed and stream, so that the one begins with the reads of"),
+        (["--train", foreign], 2, "foreign.parquet: its labels are 5p, cDNA; the library mini of this run has 3p, 5p"),
         (["--service", "127.0.0.1:1"], 69, "no training service answers; tried 127.0.0.1:1, without TLS, no token"),
         (["-p", "conv_filters=zero", "-p", "epochs=0"], 2, "-p epochs"),
         (

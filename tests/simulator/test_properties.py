@@ -23,7 +23,10 @@ PATTERNS = st.one_of(
     st.sampled_from(["NN", "A", "T"]),
 )
 SEGMENTS = st.lists(
-    st.builds(Segment, name=st.sampled_from(["5p", "CBC", "UMI", "polyT", CDNA, "3p"]), pattern=PATTERNS),
+    st.one_of(
+        st.builds(Segment, name=st.sampled_from(["5p", "CBC", "UMI", "polyT", "3p"]), pattern=PATTERNS),
+        st.just(Segment(name=CDNA, pattern="NN")),
+    ),
     min_size=1,
     max_size=8,
 )

@@ -9,7 +9,7 @@ import pytest
 
 from readlabel.cli.grid import main
 from readlabel.messages import Grid, GridPoint, InputError, OutputError, TrainingOptions
-from readlabel.tables import expand_grid
+from readlabel.tables import expand_grid, grid_doubts
 
 PARAMS = Path(__file__).parent / "data" / "params.tsv"
 SEQ_ORDERS = Path(__file__).parent / "data" / "seq_orders.tsv"
@@ -108,3 +108,20 @@ def test_a_grid_does_not_overwrite_its_own_table(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is one of the tables to read"):
         main(params, SEQ_ORDERS, params, "mini")
     assert params.read_text() == PARAMS.read_text()
+
+
+def test_values_and_grids_larger_than_anybody_means_are_doubted(tmp_path: Path) -> None:
+    params = tmp_path / "p.tsv"
+    many = ",".join(map(str, range(1, 41)))
+    rows = dict(line.split("\t")[:2] for line in PARAMS.read_text().splitlines())
+    rows |= {"parameter": "mini", "batch_size": "32128", "lstm_units": many, "conv_filters": many}
+    params.write_text("".join(f"{name}\t{cell}\n" for name, cell in rows.items()))
+    doubts = grid_doubts(expand_grid(params, SEQ_ORDERS, ["mini"], TrainingOptions()))
+    assert "mini: batch_size 32128 is unusually large; is a comma missing?" in doubts
+    assert any("combinations is a training" in doubt for doubt in doubts)
+    assert grid_doubts(expand_grid(PARAMS, SEQ_ORDERS, ["mini"], TrainingOptions())) == ()
+
+
+def test_the_word_for_all_models_stands_alone() -> None:
+    with pytest.raises(InputError, match="'all' stands alone"):
+        expand_grid(PARAMS, SEQ_ORDERS, ["all", "mini"], TrainingOptions())

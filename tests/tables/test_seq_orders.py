@@ -114,4 +114,55 @@ def test_an_empty_last_column_is_nothing(tmp_path: Path, library_3p: Library) ->
 def test_a_tail_that_the_strand_does_not_lead_to_expect_is_doubted(library_3p: Library) -> None:
     assert library_3p.doubts == ()
     (doubt,) = library_3p.model_copy(update={"strand": "fwd"}).doubts
-    assert "polyT is another; is the strand rev?" in doubt
+    assert "whose tail has the pattern A, and polyT has T; is the strand rev?" in doubt
+
+
+@pytest.mark.parametrize(
+    ("order", "patterns", "barcodes", "umis", "doubt"),
+    [
+        ("5p,CBC,3p", "ACGT,N8,GGTT", "CBC", "", "it has no cDNA (pattern NN), so that its reads hold no transcript"),
+        ("5p,insert,3p", "ACGT,NN,GGTT", "", "", "insert is cDNA by its pattern, NN, but not by its name"),
+        ("5p,polyA,cDNA", "ACGT,A,NN", "", "", "with the tail behind the cDNA, and polyA is not there"),
+        ("5p,CBC,cDNA", "ACGT,N8,NN", "5p", "", "barcode 5p has no random bases (N<k>)"),
+        ("5p,CBC,cDNA", "ACGT,N8,NN", "CBC", "CBC", "CBC is named 2 times among barcodes and UMIs"),
+        ("cDNA", "NN", "", "", "cDNA is its only label, so there is nothing to tell apart"),
+    ],
+)
+def test_an_unusual_row_is_read_and_doubted(
+    tmp_path: Path, order: str, patterns: str, barcodes: str, umis: str, doubt: str
+) -> None:
+    path = tmp_path / "s.tsv"
+    path.write_text(f"m\t{order}\t{patterns}\t{barcodes}\t{umis}\tFwd\n")
+    assert any(doubt in found for found in read_library_row(path, "m").doubts)
+
+
+@pytest.mark.parametrize(
+    ("order", "patterns", "barcodes", "expected"),
+    [
+        (
+            "5p,cdna",
+            "ACGT,NN",
+            "",
+            "column segment order, segment 2: segment 'cdna' has the pattern 'NN': cDNA, so spe",
+        ),
+        ("cDNA,5p", "ACGT,GGTT", "", "segment 'cDNA' has the pattern 'ACGT': cDNA, so spelled, is the name of"),
+        ("5'p,cDNA", "ACGT,NN", "", 'column segment order, segment 1: segment name "5\'p" may hold'),
+        ("5p,x", "ACGT,N", "", "write NN for cDNA, N1 for one random base"),
+        ("5p,polyA", "ACGT,A30", "", "write A: the length of a tail varies"),
+        ("BC1,BC2", "N8,N8", "BC1;BC2", "column barcodes: a list is separated by commas, not ';'"),
+    ],
+)
+def test_what_a_row_may_not_hold_is_said_with_what_was_meant(
+    tmp_path: Path, order: str, patterns: str, barcodes: str, expected: str
+) -> None:
+    assert expected in problems_of(tmp_path / "s.tsv", f"m\t{order}\t{patterns}\t{barcodes}\t\tfwd\n")
+
+
+def test_swapped_tables_and_another_spelling_of_the_model_are_seen(tmp_path: Path) -> None:
+    assert "are --training-params and --training-seq-orders swapped?" in problems_of(
+        tmp_path / "s.tsv", "parameter\tm\n"
+    )
+    path = tmp_path / "s.tsv"
+    path.write_text(ROW_3P + "\n")
+    with pytest.raises(InputError, match="'10X3P_sc_ont'; did you mean 10x3p_sc_ont"):
+        read_library_row(path, "10X3P_sc_ont")

@@ -149,12 +149,38 @@ def test_a_column_of_another_model_is_not_judged(tmp_path: Path) -> None:
         (b"hyper\tmine\n", "must be 'parameter'"),
         (b"parameter\tmine\tmine\n", "'mine' has 2 columns"),
         (b"parameter\tm\xff\n", "no UTF-8 text"),
+        ("parameter\tm\n".encode("utf-16-le"), "no UTF-8 text"),
+        (b"# my grid\nparameter\tmine\nepochs\t1\n", "must be 'parameter', as line 2 is: leave out what stands above"),
+        (b"model\tepochs\tbatch_size\nmine\t1\t32\n", "rows are hyperparameters and columns are models: transpose"),
+        (b"m\ta,b\tACGT,NN\t\t\tfwd\n", "are --training-params and --training-seq-orders swapped?"),
     ],
 )
 def test_a_file_that_is_no_such_table_says_why(tmp_path: Path, content: bytes, expected: str) -> None:
     path = tmp_path / "p.tsv"
     path.write_bytes(content)
-    assert any(expected in problem for problem in problems_of(path))
+    problems = problems_of(path)
+    assert any(expected in problem for problem in problems)
+    assert content.startswith(b"parameter") or len(problems) == 1
+
+
+@pytest.mark.parametrize("quotes", ["\u201c{}\u201d", '"""{}"""', "\u00ab{}\u00bb"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_quotes_of_any_kind_and_excels_unicode_text_are_read(tmp_path: Path, quotes: str, encoding: str) -> None:
+    path = table(tmp_path / "p.tsv", conv_filters=quotes.format("32, 64"))
+    path.write_bytes(path.read_text().encode(encoding))
+    (grid,) = read_training_params(path)
+    assert [point.conv_filters for point in grid.combinations()] == [32, 64]
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "told"),
+    [
+        ("conv_filters", "32;64", "values are separated by commas"),
+        ("epochs", "1,000", "thousands are written without a comma"),
+    ],
+)
+def test_another_way_to_write_numbers_is_told(tmp_path: Path, name: str, cell: str, told: str) -> None:
+    assert any(told in problem for problem in problems_of(table(tmp_path / "p.tsv", **{name: cell})))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -170,6 +196,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         ("dropout_rate", "0,35"),
         ("train_fraction", "0.5, 08"),
         ("learning_rate", "0,001,0,01"),
+        ("learning_rate", "1,00E-03"),
     ],
 )
 def test_a_decimal_comma_is_not_taken_for_a_list(tmp_path: Path, name: str, cell: str) -> None:

@@ -12,9 +12,20 @@ import numpy as np
 import pytest
 
 from readlabel.artifacts import names
+from readlabel.artifacts.digest import file_ref
 from readlabel.cli.evaluate import main as evaluate_command
 from readlabel.evaluation import score
-from readlabel.messages import InputError, Library, Metrics, OutputError, Segment
+from readlabel.messages import (
+    GridPoint,
+    Hyperparameters,
+    InputError,
+    Library,
+    Metrics,
+    OutputError,
+    RunRecord,
+    RunSpec,
+    Segment,
+)
 from readlabel.model.network import Network
 from readlabel.model.predict import predict
 from readlabel.reads.labelled import LabelledReads
@@ -52,8 +63,13 @@ def test_a_budget_changes_no_label(exported: Path, read_files: tuple[Path, Path]
 
 
 def test_the_command_judges_a_folder_named_as_tranquillyzer_names_it(
-    named: Path, read_files: tuple[Path, Path], tmp_path: Path
+    named: Path, library: Library, read_files: tuple[Path, Path], tmp_path: Path
 ) -> None:
+    learned = file_ref(read_files[1])
+    point = GridPoint(hyperparameters=Hyperparameters(), library=library)
+    spec = RunSpec(point=point, training_reads=learned, validation_reads=file_ref(read_files[0]))
+    record = RunRecord(run_id=spec.run_id, spec=spec, state="SUCCEEDED")
+    (named / "mini_3_run.json").write_text(record.model_dump_json())
     command = [sys.executable, "-m", "readlabel.cli", "evaluate", "--run", str(named), "--out", str(tmp_path / "out")]
     done = subprocess.run(
         [*command, "--validation", str(read_files[1])], capture_output=True, text=True, check=True, timeout=300
@@ -65,6 +81,7 @@ def test_the_command_judges_a_folder_named_as_tranquillyzer_names_it(
     assert f"exact order {metrics.validation.exact_order:.4f}" in " ".join(done.stdout.split())
     assert f"exact barcodes {barcodes:.4f}" in " ".join(done.stdout.split())
     assert "exact UMIs" not in done.stdout, "the library has none"
+    assert done.stderr == f"note: {read_files[1]} holds the reads that this model has learned\n"
 
 
 def test_folders_without_one_variant_are_refused(named: Path, read_files: tuple[Path, Path], tmp_path: Path) -> None:

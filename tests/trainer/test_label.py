@@ -82,7 +82,10 @@ def test_the_table_has_the_segments_that_the_network_predicts(
     assert [item.title.split()[0] for item in PdfReader(pdf).outline] == ["0", "1", "2"]
     assert f"{len(reads)} reads: " in done.stdout
     assert "1 more without a base" in done.stdout
-    assert re.search(r"; [\d,]+ reads/s, [\d,]+ bases/s$", done.stdout.strip())
+    summary, *written = done.stdout.splitlines()
+    assert re.search(r"; [\d,]+ reads/s, [\d,]+ bases/s$", summary)
+    assert written == [str(out), str(pdf)]
+    assert done.stderr == "", "nothing of TensorFlow's own"
 
 
 def test_reads_are_piped_through(exported: Path, library: Library, reads: LabelledReads, tmp_path: Path) -> None:

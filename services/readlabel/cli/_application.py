@@ -25,7 +25,7 @@ from rich.table import Table
 
 from readlabel import __version__
 from readlabel.cli import COMMANDS, INTERRUPTED
-from readlabel.messages import ReadlabelError
+from readlabel.messages import InputError, ReadlabelError
 
 BROKEN_PIPE = 141
 USAGE = 2
@@ -55,6 +55,26 @@ class Command(typer.core.TyperCommand):
             if isinstance(param, typer.core.TyperArgument):
                 param.display_type_rich = lambda **_: None  # type: ignore[method-assign]
         return params
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take the words apart.
+
+        Raises:
+            InputError: options or arguments are missing; names all of them, where typer names the first.
+        """
+        words = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            if type(error).__name__ != "MissingParameter":  # which typer keeps to itself
+                raise
+        given, _, _ = self.make_parser(ctx).parse_args(args=words)
+        missing = [
+            param.opts[0] if param.param_type_name == "option" else param.name.upper()
+            for param in self.get_params(ctx)
+            if param.required and param.value_is_missing(param.consume_value(ctx, given)[0])
+        ]
+        raise InputError(f"{', '.join(missing)} must be given; {ctx.command_path} --help explains")
 
 
 def run(arguments: Sequence[str]) -> None:

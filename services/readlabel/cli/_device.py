@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+import tensorflow as tf
+
 from readlabel.messages import InputError
 from readlabel.trainer.failures import RunFailed
 from readlabel.trainer.machine import claim_device
@@ -17,3 +21,17 @@ def use_device(device: str, threads: int) -> None:
         claim_device(device, threads)
     except RunFailed as error:
         raise InputError(f"--device {device}: {error}") from error
+    _compile_unheard()
+
+
+def _compile_unheard() -> None:
+    """Let XLA's first compilation say what it says once a process, and no setting stops, to nobody."""
+    heard, nobody = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nobody, 2)
+        with tf.device("CPU:0"):
+            tf.function(lambda: tf.constant(0) + 1, jit_compile=True)()
+    finally:
+        os.dup2(heard, 2)
+        os.close(heard)
+        os.close(nobody)

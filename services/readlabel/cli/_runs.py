@@ -19,13 +19,15 @@ _WIDTH_OF_FILES = 250
 _MOST_MATCHES = 10
 
 
-def find_run(client: TrainingClient, text: str) -> str:
-    """The id of the run that a text names or begins.
+def find_run(client: TrainingClient, text: str, least: int = 0) -> str:
+    """The id of the run that a text names or begins; with at least so many digits.
 
     Raises:
-        InputError: no run's id begins like that, or several do.
+        InputError: no run's id begins like that, several do, or there are too few digits to be sure.
     """
     beginning = text.removeprefix("runs/").lower()
+    if len(beginning) < least:
+        raise InputError(f"{text!r} is too little of an id for this; give {least} digits of it at least")
     if len(beginning) >= _ID_LENGTH:
         return beginning
     found = [run for run in client.list(page_size=1000) if run.run_id.startswith(beginning)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from readlabel.artifacts.atomic import require_writable
+from readlabel.artifacts.digest import file_ref
 from readlabel.cli._inference import (
     BUDGET,
     Device,
@@ -28,7 +30,10 @@ from readlabel.trainer.budget import Budget
 
 
 def main(
-    run: Annotated[Path, typer.Option(help="A run's folder, or that of an exported variant (tranquillyzer's too).")],
+    run: Annotated[
+        Path,
+        typer.Option("--run", "--model", help="A run's folder, or that of an exported variant (tranquillyzer's too)."),
+    ],
     validation: Annotated[Path, typer.Option(help="Labelled reads (Parquet) that it was not trained on.")],
     out: Annotated[
         Path | None, typer.Option(help="Write metrics.json and predictions.parquet here; by default only print.")
@@ -57,7 +62,11 @@ def main(
     # TensorFlow takes seconds to import, which help and what is wrong with the call need not wait for.
     from readlabel.cli._device import use_device
     from readlabel.trainer.evaluate import evaluate
+    from readlabel.trainer.variant import find_variant
 
+    record = find_variant(run).record()
+    if record is not None and record.spec.training_reads == file_ref(validation):
+        print(f"note: {validation} holds the reads that this model has learned", file=sys.stderr)
     use_device(device, threads)
     budget = Budget(target_tokens, min_batch_size, max_batch_size, vram_headroom)
     with ExitStack() as stack:
@@ -81,6 +90,8 @@ def _print(metrics: Metrics, library: Library) -> None:
         table.add_row(f"F1 {own.label}", f"{own.f1:.4f}", f"{padded.f1:.4f}")
     console.print(table)
     scores = metrics.validation
+    if scores.missed:
+        console.print(f"The model {scores.missed}.", markup=False)
     console.print(f"{scores.reads:,} reads, {scores.bases:,} bases, {metrics.bases_per_second:,.0f} bases a second")
 
 

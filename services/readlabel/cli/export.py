@@ -22,7 +22,9 @@ def main(
     num_plot_reads: Annotated[int, typer.Option(min=1, help="Reads to draw, from the first on.")] = DEFAULT_PLOT_READS,
     install_into: Annotated[
         Path | None,
-        typer.Option("--install", help="Write the model and its seq_orders.tsv row for tranquillyzer here."),
+        typer.Option(
+            "--install", help="Write the model and its seq_orders.tsv row into this folder of tranquillyzer's."
+        ),
     ] = None,
     install_name: Annotated[
         str | None, typer.Option(help="The model's name in tranquillyzer; by default the library's.")
@@ -31,8 +33,8 @@ def main(
     """Lay a run out as tranquillyzer does, with drawings of its validation reads.
 
     With --install, write the variant as tranquillyzer's annotation command wants it: model files named after the model,
-    and its row in seq_orders.tsv, where the rows of other models stay as they are. tranquillyzer loads models from the
-    folder models/ of its own checkout only.
+    and its row in seq_orders.tsv, where the rows of other models stay as they are; a row of that name but of another
+    library is not replaced. tranquillyzer loads models from the folder models/ of its own checkout only.
 
     \b
     Examples, with the files that the examples of train and simulate make:
@@ -53,13 +55,18 @@ def main(
         print(export(folder, variant, out, validation, num_plot_reads))
     if install_into is not None:
         installed = install(folder, install_into, install_name)
-        for path in installed:
+        for path in installed.files:
             print(path)
+        if installed.replaced:
+            print(f"note: replaced {', '.join(path.name for path in installed.replaced)}", file=sys.stderr)
         point = folder.record().spec.point
         name, kind = install_name or point.library.model, "CRF" if point.hyperparameters.crf_layer else "REG"
+        if missed := folder.metrics().validation.missed:
+            print(f"note: on its validation reads this model {missed}", file=sys.stderr)
+        without = "" if point.library.barcodes else "\nThis library names no barcode, so WHITELIST has none to correct."
         print(
             f"Next, where {install_into} is the folder models/ of tranquillyzer's checkout:\n"
             f"  tranquillyzer annotate-reads OUTPUT_DIR WHITELIST --model-name {name} --model-type {kind} \\\n"
-            f"    --seq-order-file {installed[-1].resolve()}",
+            f"    --seq-order-file {installed.files[-1].resolve()}{without}",
             file=sys.stderr,
         )

@@ -11,8 +11,9 @@ import typer
 
 from readlabel.artifacts.atomic import atomic_folder, write_text
 from readlabel.messages import Grid, GridEntry, InputError, OutputError, TrainingOptions, as_written
-from readlabel.tables import expand_grid, write_example
+from readlabel.tables import expand_grid, grid_doubts, write_example
 
+_SHOWN_VALUES = 12
 _MESSAGE = re.compile(r".+_[0-9]+\.json")
 
 
@@ -63,12 +64,12 @@ def main(
         _write_messages(messages, grid)
     write_text(out, grid.model_dump_json(indent=2) + "\n")
     models = {model: list(own) for model, own in itertools.groupby(grid.entries, key=lambda entry: entry.model)}
-    for doubt in (doubt for entry in grid.entries if entry.index == 0 for doubt in entry.point.library.doubts):
+    for doubt in grid_doubts(grid):
         print(f"note: {doubt}")
     for model, entries in models.items():
         print(f"{model}: {_lists(entries)}")
     count = len(grid.entries)
-    print(f"{count} combination{'s' if count != 1 else ''} of {', '.join(models)} written to {out}")
+    print(f"{count:,} combination{'s' if count != 1 else ''} of {', '.join(models)} written to {out}")
 
 
 def _lists(entries: list[GridEntry]) -> str:
@@ -76,8 +77,9 @@ def _lists(entries: list[GridEntry]) -> str:
     points = [entry.point.hyperparameters for entry in entries]
     lists = []
     for name in entries[0].varying:
-        values = dict.fromkeys(as_written(getattr(point, name)) for point in points)
-        lists.append(f"{name} {','.join(values)}")
+        values = list(dict.fromkeys(as_written(getattr(point, name)) for point in points))
+        shown = values if len(values) <= _SHOWN_VALUES else [*values[:2], "…", values[-1], f"({len(values)} values)"]
+        lists.append(f"{name} {','.join(values) if shown is values else ' '.join(shown)}")
     return " × ".join(lists) or "one combination, no comma list"
 
 

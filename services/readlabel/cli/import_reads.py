@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -45,6 +46,7 @@ def main(
         labels = reads.with_name(LABELS_NAME)
         if not labels.exists():
             raise InputError(f"--reads {reads}: there is no {LABELS_NAME} beside it; give --labels")
+        print(f"note: labels are taken from {labels}", file=sys.stderr)
     check_outputs(
         [("--out", out)],
         [

@@ -23,7 +23,7 @@ from readlabel.cli._inference import (
 from readlabel.cli._label_progress import LabelProgress
 from readlabel.cli._library import library_of
 from readlabel.cli._outputs import check_outputs
-from readlabel.messages import Library
+from readlabel.messages import InputError, Library
 from readlabel.reads.segments import STDOUT, check_suffix, open_segments
 from readlabel.reads.sequenced import Extent, check_beginnings, measure, sequenced_batches
 from readlabel.trainer.budget import Budget
@@ -76,6 +76,8 @@ def main(
         | awk -F'\\t' '$3 == "true" && $7 == "CBC"'
     """
     check_suffix(out)
+    if pdf is not None and pdf.suffix.lower() != ".pdf":
+        raise InputError(f"--pdf {pdf}: what is drawn is a PDF; let its name end in .pdf")
     written = [("--out", None if out == STDOUT else out), ("--pdf", pdf)]
     tables = [("--library", library), ("--training-seq-orders", training_seq_orders)]
     check_outputs(written, [*(("the reads", path) for path in reads), *tables])
@@ -95,6 +97,9 @@ def main(
             check_outputs(written, [("the model's", path) for path in variant.inputs()])
             network = variant.load()
             chosen = library_for(variant, network, given)
+            metrics = variant.metrics()
+            if metrics is not None and metrics.validation.missed:
+                print(f"note: on its validation reads this model {metrics.validation.missed}", file=sys.stderr)
             # Begun before the work, so that a place that cannot be written is told at once.
             drawings = None if pdf is None else _Drawings(stack.enter_context(atomic_path(pdf)), num_plot_reads)
             with open_segments(out, chosen) as add:
@@ -109,9 +114,14 @@ def main(
                     outcomes.update(_outcome(architecture) for architecture in batch.architectures)
             speed = progress.speed
         # The table is whole, and the drawings cannot take it away again.
-        print(f"{_summary(outcomes, extent)}; {speed}", file=sys.stderr if out == STDOUT else sys.stdout, flush=True)
+        told = sys.stderr if out == STDOUT else sys.stdout
+        print(f"{_summary(outcomes, extent)}; {speed}", file=told, flush=True)
+        if out != STDOUT:
+            print(out, file=told, flush=True)
         if drawings is not None:
             drawings.write(variant.name or model.name, chosen)
+    if pdf is not None:
+        print(pdf, file=told)
 
 
 class _Drawings:

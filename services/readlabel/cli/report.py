@@ -79,9 +79,13 @@ def _read_losses(path: Path | None) -> Mapping[str, str]:
         return {}
     try:
         return TypeAdapter(dict[str, str]).validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+    except OSError as error:
+        raise InputError(f"--losses {path}: cannot be read: {error.strerror or error}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = f"{first['loc'][0]}: " if first["loc"] else ""
         raise InputError(
-            f"--losses {path}: is no file that holds variants and their reasons (JSON): {error}"
+            f"--losses {path}: is no JSON from a variant's name to words: {where}{first['msg']}"
         ) from error
 
 
@@ -92,7 +96,12 @@ def _print(report: Report) -> None:
     for model, rows in by_model(report.ranked):
         names = varying(rows)
         table = Table(title=model, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-        for column in ("rank", "variant", *names, "per base", "macro-F1", "exact order", "training"):
+        library = rows[0].variant.entry.point.library
+        roles = [
+            (title, labels) for title, labels in (("barcodes", library.barcodes), ("UMIs", library.umis)) if labels
+        ]
+        exact = [f"exact {title}" for title, _ in roles]
+        for column in ("rank", "variant", *names, "per base", "macro-F1", "exact order", *exact, "training"):
             table.add_column(column, justify="left" if column == "variant" else "right", no_wrap=column == "variant")
         for row in rows:
             variant = row.variant
@@ -100,6 +109,7 @@ def _print(report: Report) -> None:
             if variant.metrics is not None and variant.record is not None:
                 scores = variant.metrics.validation
                 figures = [f"{scores.accuracy:.2%}", f"{scores.macro_f1:.2%}", f"{scores.exact_order:.1%}"]
+                figures += [_share(scores.exact_share(labels)) for _, labels in roles]
                 figures.append(seconds(variant.record.timings.train_seconds))
             else:
                 figures = [variant.state]
@@ -108,7 +118,14 @@ def _print(report: Report) -> None:
         if warning := comparability(rows):
             console.print(warning, markup=False, highlight=False)
         for row in rows:
+            if row.variant.metrics is not None and (missed := row.variant.metrics.validation.missed):
+                best = ", the best," if row.rank == 1 else ""
+                console.print(f"{row.variant.entry.variant}{best} {missed}", markup=False, highlight=False)
             if row.variant.reason:
                 console.print(f"{row.variant.entry.variant}: {row.variant.reason}", markup=False, highlight=False)
     for stranger in report.strangers:
         console.print(f"not of this grid: {stranger.name}: {stranger.why}", markup=False, highlight=False)
+
+
+def _share(value: float | None) -> str:
+    return "NA" if value is None else f"{value:.1%}"

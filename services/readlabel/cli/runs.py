@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, cast, get_args
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 
 Run = Annotated[str, typer.Argument(help="Id of the run, or how it begins.")]
+_DIGITS_TO_DELETE = 8
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
 
@@ -67,7 +69,11 @@ def list_runs(
     if as_json:
         _print_json(runs)
         return
-    print_runs(runs)
+    if runs:
+        print_runs(runs)
+    else:
+        asked = ", ".join([*states, *(f"{key}={value}" for key, value in tags.items())])
+        print(f"no runs{f' with {asked}' if asked else ' yet'} at {client.endpoint.address}", file=sys.stderr)
 
 
 @app.command()
@@ -180,15 +186,18 @@ def delete(
 ) -> None:
     """Delete a run that has ended, with its artifacts and checkpoints.
 
+    At least eight digits of its id are needed.
+
     \b
     Example:
       readlabel runs delete 1f0c6a0d \\
         --service gpuhost:50051 --token-file token --tls-ca ca.pem
     """
     with client_of(service, token_file, tls_ca, tls_client_cert, insecure) as client:
-        run_id = find_run(client, run)
+        run_id = find_run(client, run, least=_DIGITS_TO_DELETE)
+        gone = client.get(run_id)
         client.delete(run_id)
-        print(f"{run_id} is deleted")
+        print(f"{run_id} is deleted: {gone.spec.point.library.model}, {gone.state}, created {gone.create_time}")
 
 
 @app.command()

@@ -99,6 +99,8 @@ def main(
         run = train_over_service(request, endpoint, private, progress)
         if run.state == "SUCCEEDED":
             scores = Metrics.model_validate_json((out / METRICS).read_text(encoding="utf-8")).validation
+            if scores.missed:
+                progress.say(f"note: the model {scores.missed}")
             progress.say(
                 f"{out}: accuracy {scores.accuracy:.4f}, macro-F1 {scores.macro_f1:.4f}, exact order "
                 f"{scores.exact_order:.4f} on {scores.reads:,} validation reads"
@@ -147,10 +149,16 @@ def _point(path: Path | None, library: _LibraryOptions, parameters: list[str], s
 
 def _read(path: Path, kind: type[M]) -> M:
     try:
-        return kind.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        return kind.model_validate_json(content)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except ValidationError as error:
+        if b'"entries"' in content:
+            raise InputError(
+                f"{path}: is a whole grid; --point takes one of its combinations, as readlabel grid --messages writes "
+                "each"
+            ) from error
         raise InputError(_problems(f"{path}, ", error)) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from readlabel.messages import (
     InputError,
     Problem,
     ReadlabelError,
+    RunStateError,
     ServiceError,
     ServiceMismatchError,
     ServiceRefusedError,
@@ -38,6 +40,7 @@ DEADLINES: Mapping[str, float] = MappingProxyType(
 
 WATCH_SILENCE_SECONDS = 45
 BLOB_SILENCE_SECONDS = 60
+_OF_STATE = frozenset({"RUN_ENDED", "RUN_NOT_ENDED", "NOT_RESUMABLE"})
 _OPTIONS = (
     # A service that was just started, or comes back, is found at once and not after a long back-off.
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -121,6 +124,17 @@ class Endpoint:
             raise InputError(f"{self.token_file}: the token file is empty")
         return (("authorization", f"Bearer {token.split()[0]}"),)
 
+    def options(self) -> str:
+        """The words of a command line that lead here again."""
+        given = {
+            "--service": self.address,
+            "--token-file": self.token_file,
+            "--tls-ca": self.tls_ca,
+            "--tls-client-cert": self.tls_client_cert,
+        }
+        words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+        return shlex.join([*words, *(["--insecure"] if self.insecure else [])])
+
     def tried(self) -> str:
         """What was tried, for an error's text."""
         how = "with TLS" if self.tls else "without TLS"
@@ -157,6 +171,8 @@ def explain(call: grpc.RpcError, endpoint: Endpoint) -> ReadlabelError:
             f"{endpoint.tried()}",
             status.reason or code.name,
         )
+    if status.reason in _OF_STATE:
+        return RunStateError(status.message, status.reason)
     return ServiceError(
         f"the service at {endpoint.address} refused: {status.message or code.name}", status.reason or code.name
     )

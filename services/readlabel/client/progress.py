@@ -34,12 +34,15 @@ class Progress(Protocol):
 
 
 def epoch_line(metrics: EpochMetrics) -> str:
-    """One line that says how an epoch went."""
-    line = f"epoch {metrics.epoch}/{metrics.epochs}  loss {metrics.loss:.4g}  accuracy {metrics.accuracy:.4f}"
+    """One line that says how an epoch went; figures stand under those of the line before."""
+    width = len(f"epoch {metrics.epochs}/{metrics.epochs}")
+    line = f"{f'epoch {metrics.epoch}/{metrics.epochs}':<{width}}  loss {metrics.loss:<7.4g}"
+    line += f"  accuracy {metrics.accuracy:.4f}"
     if metrics.internal_validation_loss is not None and metrics.internal_validation_accuracy is not None:
-        line += f"  internal validation: loss {metrics.internal_validation_loss:.4g}"
+        line += f"  internal validation: loss {metrics.internal_validation_loss:<7.4g}"
         line += f"  accuracy {metrics.internal_validation_accuracy:.4f}"
-    return f"{line}  rate {metrics.learning_rate:.3g}  {metrics.bases_per_second:,.0f} bases/s  {metrics.seconds:.1f} s"
+    speed = f"{metrics.bases_per_second:>9,.0f} bases/s  {metrics.seconds:6.1f} s"
+    return f"{line}  rate {metrics.learning_rate:<8.3g}  {speed}"
 
 
 class LineProgress:

@@ -1,13 +1,12 @@
 """One training over a service: reads up, a run created, its news followed, its artifacts down.
 
-In order: the reads are named by their digest, the output folder is checked, a private service is started when no
-address is given, the reads are sent unless they are there, the run is created or found, its epochs are shown, and
-``run/`` appears whole when the run has an outcome.
+In order: the reads are named by their digest and looked into, the output folder is checked, a private service is
+started when no address is given, the reads are sent unless they are there, the run is created or found, its epochs are
+shown, and ``run/`` appears whole when the run has an outcome.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
@@ -19,12 +18,12 @@ from readlabel.client.connection import Endpoint
 from readlabel.client.outcome import check_folder, record_in
 from readlabel.client.private_service import PrivateOptions, PrivateService
 from readlabel.client.progress import Progress
+from readlabel.client.reads import check_reads
 from readlabel.client.training_client import TrainingClient
 from readlabel.messages import (
     PARAMETER_FAILURES,
     TERMINAL_STATES,
     GridPoint,
-    InputError,
     OutputError,
     ReadlabelError,
     RunSpec,
@@ -35,7 +34,6 @@ from readlabel.messages import (
 from readlabel.wire import RunEvent, TrainingRun, run_name
 
 SERVICE_PATIENCE_SECONDS = 300
-_PARQUET = b"PAR1"
 # A process that ends closes its sockets before its parent can see it end; so long may lie between the two.
 _LAST_MOMENTS_SECONDS = 10
 
@@ -80,19 +78,20 @@ def train_over_service(
         The run, SUCCEEDED or FAILED by its parameters; `request.out` holds its files.
 
     Raises:
-        InputError: the reads cannot be read, or the service found faults in what was asked.
+        InputError: the reads cannot be read, are of another library, or are to judge the model by what it learns; or
+            the service found faults in what was asked.
         OutputError: the folder cannot be written.
         ServiceUnavailableError: no service answers.
         ServiceMismatchError: the service is of another version.
         TrainingFailedError: the run ended for a reason that lies in the machine, or was cancelled.
     """
-    for path in (request.training_reads, request.validation_reads):
-        _check_parquet(path)
     spec = RunSpec(
         point=request.point,
         training_reads=file_ref(request.training_reads),
         validation_reads=file_ref(request.validation_reads),
     )
+    for note in check_reads(request.training_reads, request.validation_reads, spec):
+        progress.say(f"note: {note}")
     check_folder(request.out, spec.run_id)
     if endpoint is not None:
         with TrainingClient(endpoint, SERVICE_PATIENCE_SECONDS) as client:
@@ -164,10 +163,9 @@ def _download(client: TrainingClient, run: TrainingRun, out: Path) -> None:
 
 def leaving_it_running(client: TrainingClient, run_id: str, progress: Progress) -> AbstractContextManager[None]:
     """Tells somebody who leaves a standing service that the run goes on there."""
-    address = client.endpoint.address
     return _when_stopped(
-        f"{run_name(run_id)} goes on at {address}; the same command attaches to it again, and\n"
-        f"  readlabel runs cancel {run_id} --service {address}\nstops it",
+        f"{run_name(run_id)} goes on at {client.endpoint.address}; the same command attaches to it again, and\n"
+        f"  readlabel runs cancel {run_id} {client.endpoint.options()}\nstops it",
         progress,
     )
 
@@ -187,22 +185,3 @@ def _when_stopped(text: str, progress: Progress) -> Iterator[None]:
     except (KeyboardInterrupt, SystemExit):
         progress.say(text)
         raise
-
-
-def _check_parquet(path: Path) -> None:
-    """Find out before anything is sent that a file is no Parquet file: it begins and ends with four letters.
-
-    The worker looks closer; this room knows no array library.
-    """
-    try:
-        with path.open("rb") as handle:
-            first = handle.read(len(_PARQUET))
-            handle.seek(0, os.SEEK_END)
-            handle.seek(max(0, handle.tell() - len(_PARQUET)))
-            last = handle.read()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if not first == last == _PARQUET:
-        raise InputError(
-            f"{path}: is no whole Parquet file; labelled reads come from readlabel simulate or readlabel import-reads"
-        )

@@ -91,6 +91,12 @@ class ServiceRefusedError(ServiceError):
     exit_code = 77
 
 
+class RunStateError(ServiceError):
+    """The run is in a state that what was asked does not go with: it has ended, or has not."""
+
+    exit_code = 65
+
+
 class TrainingFailedError(ReadlabelError):
     """A run ended FAILED for a reason that lies in the machine, so that trying again can help."""
 

@@ -6,6 +6,7 @@ A row of ``training_seq_orders.tsv`` says the same thing; `readlabel.tables` rea
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -19,6 +20,7 @@ CDNA = "cDNA"
 """The label of transcript bases, and of the flanks a simulated read is wrapped in."""
 
 _PARTS = re.compile(r"[ACGT]+|N[0-9]+|N+")
+_COUNTED_TAIL = re.compile(r"[AT](?:[0-9]+|\{.*\}|\(.*\)[0-9]*)")
 _RANDOM = re.compile(r"N([1-9][0-9]{0,4})")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -52,6 +54,15 @@ class Segment(Message):
             f"NN for cDNA, or A or T for a tail{_hint(value)}"
         )
 
+    @model_validator(mode="after")
+    def _one_cdna(self) -> Segment:
+        if self.name.lower() == CDNA.lower() and (self.name != CDNA or self.kind != "cdna"):
+            raise ValueError(
+                f"segment {self.name!r} has the pattern {self.pattern!r}: {CDNA}, so spelled, is the name of "
+                "transcript bases, whose pattern is NN, and of nothing else"
+            )
+        return self
+
     @property
     def kind(self) -> PatternKind:
         """Which of the four kinds of pattern this is."""
@@ -70,6 +81,10 @@ class Segment(Message):
 
 def _hint(pattern: str) -> str:
     """How to write what somebody surely meant: random bases letter by letter, alone or within a motif."""
+    if pattern == "N":
+        return "; write NN for cDNA, N1 for one random base"
+    if _COUNTED_TAIL.fullmatch(pattern):
+        return f"; write {pattern[0]}: the length of a tail varies"
     parts = _PARTS.findall(pattern)
     written = [f"N{len(part)}" if not part.strip("N") else part for part in parts]
     if not parts or "".join(parts) != pattern or "N0" in parts:
@@ -127,16 +142,46 @@ class Library(Message):
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """What may be meant otherwise, though it can be trained: a tail that the strand does not lead to expect."""
-        tail, other = ("A", "rev") if self.strand == "fwd" else ("T", "fwd")
-        odd = [segment.name for segment in self.segments if segment.kind == "tail" and segment.pattern != tail]
-        if not odd:
-            return ()
-        shows = "the transcript" if tail == "A" else "its complement"
-        return (
-            f"{self.model}: strand {self.strand} says that reads show {shows}, with a poly{tail} tail, "
-            f"and {', '.join(odd)} is another; is the strand {other}?",
+        """What may be meant otherwise, though it can be trained."""
+        return tuple(
+            f"{self.model}: {doubt}" for doubt in (*self._tail_doubts(), *self._cdna_doubts(), *self._role_doubts())
         )
+
+    def _tail_doubts(self) -> Iterator[str]:
+        tail, other, place = ("A", "rev", "behind") if self.strand == "fwd" else ("T", "fwd", "before")
+        shows = f"strand {self.strand} says that reads show {'the transcript' if tail == 'A' else 'its complement'}"
+        cdna = [place for place, segment in enumerate(self.segments) if segment.kind == "cdna"]
+        for number, segment in enumerate(self.segments):
+            if segment.kind != "tail":
+                continue
+            if segment.pattern != tail:
+                yield (
+                    f"{shows}, whose tail has the pattern {tail}, and {segment.name} has {segment.pattern}; "
+                    f"is the strand {other}?"
+                )
+            elif cdna and (number < cdna[0] if tail == "A" else number > cdna[-1]):
+                yield f"{shows}, with the tail {place} the cDNA, and {segment.name} is not there; is the order right?"
+
+    def _cdna_doubts(self) -> Iterator[str]:
+        others = [segment.name for segment in self.segments if segment.kind == "cdna" and segment.name != CDNA]
+        if len(self.labels) == 1:
+            yield f"{self.labels[0]} is its only label, so there is nothing to tell apart"
+        elif others and not self.has_flanks:
+            yield (
+                f"{', '.join(others)} is cDNA by its pattern, NN, but not by its name: simulated reads get no flanks, "
+                f"and tranquillyzer takes no transcript from it; is it {CDNA}?"
+            )
+        elif not self.has_flanks:
+            yield f"it has no {CDNA} (pattern NN), so that its reads hold no transcript and have no flanks"
+
+    def _role_doubts(self) -> Iterator[str]:
+        given = (*self.barcodes, *self.umis)
+        for name in dict.fromkeys(given):
+            if given.count(name) > 1:
+                yield f"{name} is named {given.count(name)} times among barcodes and UMIs"
+            if all(segment.kind != "random" for segment in self.segments if segment.name == name):
+                role = "barcode" if name in self.barcodes else "UMI"
+                yield f"{role} {name} has no random bases (N<k>); is it another segment?"
 
     @property
     def num_outputs(self) -> int:
@@ -145,5 +190,9 @@ class Library(Message):
 
     @property
     def has_flanks(self) -> bool:
-        """Whether simulated reads are wrapped in transcript bases: their label is cDNA, so the library must have it."""
+        """Whether simulated reads are wrapped in transcript bases: their label is cDNA, so the library must have it.
+
+        A segment of that name has the pattern NN, and no other spelling passes for it. NN under another name gives
+        none: the network would need an output more than tranquillyzer gives it.
+        """
         return CDNA in self.labels

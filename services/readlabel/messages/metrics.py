@@ -8,6 +8,8 @@ from pydantic import Field
 
 from readlabel.messages._base import Message
 
+_RARELY_BELOW = 0.5
+
 
 class LabelScore(Message):
     """One label's agreement, counted in bases."""
@@ -45,6 +47,22 @@ class Scores(Message):
         true = sum(label.true_segments for label in chosen)
         return sum(label.exact_segments for label in chosen) / true if true else None
 
+    @property
+    def missed(self) -> str:
+        """The labels that the model does not find, in words: ``never finds UMI; rarely finds CBC (12 % of its bases)``.
+
+        Rarely is less than half of the label's true bases. Empty where each label is found.
+        """
+        there = [label for label in self.labels if label.true_bases]
+        never = [label.label for label in there if not label.recall]
+        rarely = [
+            f"{label.label} ({_share_words(label.recall)} of its bases)"
+            for label in there
+            if 0 < label.recall < _RARELY_BELOW
+        ]
+        parts = [(f"{how} finds", names) for how, names in (("never", never), ("rarely", rarely)) if names]
+        return "; ".join(f"{finds} {', '.join(names)}" for finds, names in parts)
+
 
 class Metrics(Message):
     """The content of ``metrics.json``: the exported model on the independent validation reads, in inference mode."""
@@ -52,3 +70,7 @@ class Metrics(Message):
     validation: Scores
     tranquillyzer_padding: Scores = Field(description="The same reads, padded as tranquillyzer's inference pads them.")
     bases_per_second: float = Field(ge=0, description="Speed of the prediction.")
+
+
+def _share_words(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.01 else "under 1%"

@@ -40,13 +40,12 @@ from readlabel.reads._arrow import (
     text_column,
     word_column,
 )
-from readlabel.reads._file import Header, open_file, write_header
+from readlabel.reads._file import open_file, write_header
+from readlabel.reads.footer import FORMAT, SCHEMA_VERSION
+from readlabel.reads.header import Header
 from readlabel.reads.labelled import KINDS, STRANDS, LabelledReads, SegmentTable, concatenate, expand
 from readlabel.reads.row_groups import open_row_groups
 from readlabel.reads.tokens import letters_of, tokens_of_bytes
-
-FORMAT = "readlabel.reads"
-SCHEMA_VERSION = 1
 
 GROUP_BASES = 1 << 22
 """A row group ends with the first read that takes it to this many bases. It bounds the memory of both ends; smaller

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from readlabel.artifacts.atomic import atomic_path
 from readlabel.messages import InputError
 from readlabel.reads._arrow import SEGMENTS, one_chunk, segment_column, segments_of
-from readlabel.reads._file import Header, open_file, write_header
+from readlabel.reads._file import open_file, write_header
+from readlabel.reads.header import Header
 from readlabel.reads.labelled import SegmentTable, Strings, expand, runs
 
 FORMAT = "readlabel.predictions"

@@ -36,8 +36,9 @@ from numpy.typing import NDArray
 from readlabel.artifacts.atomic import atomic_path
 from readlabel.messages import InputError, Library
 from readlabel.reads._arrow import number_column, string_column, text_column, word_column
-from readlabel.reads._file import Header, write_header
+from readlabel.reads._file import write_header
 from readlabel.reads._text import STDIN
+from readlabel.reads.header import Header
 from readlabel.reads.labelled import STRANDS, LabelledReads
 from readlabel.reads.tokens import COMPLEMENT, letters_of
 

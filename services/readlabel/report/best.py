@@ -12,6 +12,10 @@ from readlabel.report.leaderboard import CRITERION, LEADERBOARD, Ranked, by_mode
 
 BEST = "best"
 _README = "README.md"
+_BORDERS = (
+    "  (both ends right to the base; where two random segments meet, each insertion or deletion moves the border, so "
+    "that this share is low on noisy reads however good a model is)"
+)
 
 
 def write_best(target: Path, ranked: Sequence[Ranked]) -> None:
@@ -42,6 +46,7 @@ def _readme(rows: Sequence[Ranked]) -> str:
     assert best.metrics is not None, "a ranked variant has metrics"
     assert best.record is not None, "a ranked variant has a record"
     scores, entry = best.metrics.validation, best.entry
+    shares = exact_shares(scores, entry.point.library)
     ranked = [row for row in rows if row.rank is not None]
     lines = [
         f"# {entry.variant}: the best variant of {entry.model}",
@@ -53,8 +58,10 @@ def _readme(rows: Sequence[Ranked]) -> str:
         *([_tie_line(ranked)] if rows[0].tied else []),
         f"- macro-F1: {scores.macro_f1:.4%}",
         f"- exact order: {scores.exact_order:.2%}",
-        *(f"- {name} cut out exactly: {share:.2%}" for name, share in exact_shares(scores, entry.point.library)),
+        *(f"- {name} cut out exactly: {share:.2%}" for name, share in shares),
+        *([_BORDERS] if shares else []),
         f"- accuracy under tranquillyzer's padding: {best.metrics.tranquillyzer_padding.accuracy:.4%}",
+        *([f"- **it {scores.missed}**: the best of these variants is not good at everything"] if scores.missed else []),
         "",
     ]
     if best.record.tranquillyzer_loads:

@@ -15,6 +15,7 @@ from readlabel.messages import InputError, Metrics, RunRecord
 from readlabel.reads.pickles import load_label_binarizer
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
+_SUGGESTED = 3
 _SUFFIX = {artifact.name: artifact.suffix for artifact in ARTIFACTS}
 
 
@@ -89,4 +90,6 @@ def open_folder(path: Path) -> RunFolder:
     if len(records) == 1:
         return RunFolder(path, records[0].removesuffix(suffix))
     found = f"it holds {len(records)} of the latter" if records else "it holds neither"
+    if below := sorted(str(inner.parent) for inner in path.glob(f"*/*{suffix}")):
+        found += f"; did you mean {' or '.join(below[:_SUGGESTED])}?"
     raise InputError(f"{path}: a run's folder holds {RUN}, an exported variant one file *{suffix}; {found}")

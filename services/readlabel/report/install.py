@@ -9,12 +9,13 @@ from __future__ import annotations
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
 from readlabel.artifacts.atomic import atomic_path, raise_output_error
 from readlabel.artifacts.names import CRF_SUFFIX, LABEL_BINARIZER, PARAMS, SEQ_ORDERS, WEIGHTS
-from readlabel.messages import InputError, Library
+from readlabel.messages import InputError, Library, OutputError
 from readlabel.report.folders import RunFolder
 from readlabel.tables import format_row
 
@@ -22,20 +23,30 @@ _SUFFIXES = {WEIGHTS: ".h5", PARAMS: "_params.json", LABEL_BINARIZER: "_lbl_bin.
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def install(run: RunFolder, folder: Path, name: str | None = None) -> list[Path]:
+class Installed(NamedTuple):
+    """What was written.
+
+    Attributes:
+        files: all of it, seq_orders.tsv last.
+        replaced: the model files among them in whose place another model's were.
+    """
+
+    files: tuple[Path, ...]
+    replaced: tuple[Path, ...]
+
+
+def install(run: RunFolder, folder: Path, name: str | None = None) -> Installed:
     """Write a run's model, and its library's row, under the name that tranquillyzer will know it by.
 
     Args:
         run: the run, in either layout.
-        folder: the models folder; its seq_orders.tsv is made when missing, otherwise only the row of that name changes.
+        folder: the models folder, which is there; its seq_orders.tsv is made when missing, otherwise only the row of
+            that name changes.
         name: the model's name there; by default the library's.
-
-    Returns:
-        The files written, seq_orders.tsv last.
 
     Raises:
         InputError: the run has no model, tranquillyzer cannot load it, or the name cannot be used.
-        OutputError: the folder cannot be written.
+        OutputError: there is no such folder, it cannot be written, or another library has a row of the name.
     """
     record = run.record()
     run.require_success(record)
@@ -44,16 +55,20 @@ def install(run: RunFolder, folder: Path, name: str | None = None) -> list[Path]
         notes = "".join(f" {note}" for note in record.notes)
         raise InputError(f"{run.path}: tranquillyzer cannot load this model, so it is not installed.{notes}")
     library = _renamed(point.library, name)
+    if not folder.is_dir():
+        what = "is no folder" if folder.exists() else "there is no such folder"
+        raise OutputError(f"{folder}: {what}; give the folder models/ of tranquillyzer's checkout")
     table = folder / SEQ_ORDERS
     rows = _rows_with(table, library)
     stem = library.model + CRF_SUFFIX if point.hyperparameters.crf_layer else library.model
     targets = {folder / f"{stem}{suffix}": run.file(artifact) for artifact, suffix in _SUFFIXES.items()}
+    replaced = tuple(target for target in targets if target.exists())
     # All are written before any gets its name, and the table gets it last: a row never stands without its model.
     with ExitStack() as stack:
         stack.enter_context(atomic_path(table)).write_bytes(rows)
         for target, source in targets.items():
             shutil.copyfile(source, stack.enter_context(atomic_path(target)))
-    return [*targets, table]
+    return Installed((*targets, table), replaced)
 
 
 def _renamed(library: Library, name: str | None) -> Library:
@@ -75,9 +90,15 @@ def _rows_with(table: Path, library: Library) -> bytes:
     lines: list[bytes] = []
     placed = False
     for line in old.splitlines(keepends=True):
-        if _row_name(line) != library.model:
+        if _fields(line)[0] != library.model:
             lines.append(line)
-        elif not placed:
+            continue
+        if _fields(line) != _fields(row):
+            raise OutputError(
+                f"{table}: has a row of {library.model} that is of another library, so nothing is replaced; install "
+                "under another name (--install-name), or take the row out"
+            )
+        if not placed:
             lines.append(row)
             placed = True
     if not placed:
@@ -87,7 +108,7 @@ def _rows_with(table: Path, library: Library) -> bytes:
     return b"".join(lines)
 
 
-def _row_name(line: bytes) -> str:
-    """The model a row is of, as tranquillyzer reads it: quotation marks count for nothing."""
-    first = line.removeprefix(_BYTE_ORDER_MARK).split(b"\t")[0]
-    return first.replace(b"'", b"").replace(b'"', b"").strip().decode("utf-8", "replace")
+def _fields(line: bytes) -> list[str]:
+    """A row as tranquillyzer reads it: the model first, and quotation marks count for nothing."""
+    text = line.removeprefix(_BYTE_ORDER_MARK).replace(b"'", b"").replace(b'"', b"").decode("utf-8", "replace")
+    return [field.strip() for field in text.split("\t")]

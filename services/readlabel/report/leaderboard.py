@@ -211,7 +211,9 @@ def _cells(row: Ranked, names: Sequence[str]) -> list[str]:
             str(record.trainable_parameters),
             str(record.tranquillyzer_loads).upper() if variant.state == SUCCEEDED else ABSENT,
         ]
-    notes = () if record is None else record.notes
+    notes = [] if record is None else list(record.notes)
+    if metrics is not None and metrics.validation.missed:
+        notes.append(f"it {metrics.validation.missed}")
     return [*head, *values, *scores, *run, _one_line(variant.reason), _one_line("; ".join(notes))]
 
 

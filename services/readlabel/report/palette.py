@@ -19,6 +19,8 @@ WRONG = "#B00020"
 _BLUE, _ORANGE, _MINT, _PINK = "#77AADD", "#EE8866", "#44BB99", "#FFAABB"
 _YELLOW, _CYAN, _PEAR, _OLIVE, _GREY = "#EEDD88", "#99DDFF", "#BBCC33", "#AAAA00", "#DDDDDD"
 _FILLS = (_BLUE, _ORANGE, _MINT, _PINK, _YELLOW, _CYAN, _PEAR, _OLIVE)
+_LAVENDER = "#BFA0DC"
+"""Not of that scheme, which has no fill left that is far from its neighbours in a read."""
 _LIGHTER, _DARKER = 0.45, -0.18
 
 
@@ -38,19 +40,18 @@ KNOWN = {
     "polyT": _PEAR,
     "polyA": _OLIVE,
     "SLS": _CYAN,
-    "TSO": _shade(_CYAN, _DARKER),
+    "TSO": _LAVENDER,
     "BC1": _shade(_MINT, _LIGHTER),
     "BC2": _shade(_MINT, _DARKER),
     "BC3": _PINK,
 }
 """Names that many libraries share. No other name takes their fills while there is another one."""
 
-_FREE = tuple(
-    fill
-    for amount in (0.0, _LIGHTER, _DARKER)
-    for fill in (_shade(base, amount) for base in _FILLS)
-    if fill not in KNOWN.values()
+_FREE = (
+    *(_shade(base, _LIGHTER) for base in (_ORANGE, _PINK, _YELLOW, _LAVENDER)),
+    *(_shade(base, _DARKER) for base in (_ORANGE, _PINK, _YELLOW, _OLIVE, _LAVENDER)),
 )
+"""The shades that no fill of `KNOWN` looks like."""
 
 
 def fills(labels: Sequence[str]) -> dict[str, str]:

@@ -1,18 +1,26 @@
 """Cells of a tab-separated table as people's editors save them.
 
 What enters: a file from a spreadsheet or a text editor. What leaves: rows of stripped cells, each row with its line
-number. A byte-order mark, Windows line ends, quotes around cells, trailing empty lines and the empty columns that a
-spreadsheet saves behind the last one are all read.
+number. A byte-order mark, UTF-16 that has one, Windows line ends, quotes of any kind around cells, trailing empty lines
+and the empty columns that a spreadsheet saves behind the last one are all read.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
+import difflib
 import io
+import string
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from readlabel.messages import InputError
+
+STRANDS = ("fwd", "rev")
+_AROUND = string.whitespace + '"\u201c\u201d\u201e\u00ab\u00bb'
+"""What may stand around a cell's words: blanks, and quotation marks that an editor made curly or tripled."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +43,17 @@ def read_rows(path: Path) -> list[Row]:
         InputError: the file is missing, unreadable, not text, or has no rows, or a quotation mark is not closed.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        data = path.read_bytes()
+        # Excel's "Unicode text" is UTF-16.
+        text = data.decode("utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{path}: byte {error.start} is no UTF-8 text; save the table as tab-separated text"
+            f"{path}: byte {error.start} is no UTF-8 text; save the table as tab-separated text, in UTF-8"
         ) from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if "\0" in text:
+        raise InputError(f"{path}: is no UTF-8 text; save the table as tab-separated text, in UTF-8")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t")
     rows = []
     line = 1
@@ -52,7 +64,7 @@ def read_rows(path: Path) -> list[Row]:
                 begin = f'"{opened.splitlines()[0][:40]}'
                 raise InputError(f"{path}, line {line}: the quotation mark of {begin} is never closed on its line")
             line = reader.line_num + 1
-            stripped = tuple(cell.strip() for cell in cells)
+            stripped = tuple(cell.strip(_AROUND) for cell in cells)
             if any(stripped):
                 rows.append(Row(reader.line_num, stripped))
     except csv.Error as error:
@@ -62,6 +74,13 @@ def read_rows(path: Path) -> list[Row]:
     if "\t" not in text:
         raise InputError(f"{path}: holds no tab; columns are separated by tabs, not by spaces or commas")
     return rows
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """A guess at the name that was meant, as a part of an error message; empty without one."""
+    spelled = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(name.lower(), spelled, n=1)
+    return f"did you mean {spelled[near[0]]}? " if near else ""
 
 
 def split_list(cell: str) -> list[str]:

@@ -13,8 +13,10 @@ from readlabel.messages import Hyperparameters
 
 _TRUE = frozenset({"true", "t", "yes", "y", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "0"})
-# 0,01 and 0,35, alone or within a list; not 0,0.2 and not "0, 1", which only a list can mean.
-_DECIMAL_COMMA = re.compile(r"(?:^|,)\s*(?:0,[0-9]+|0[0-9]+)\s*(?:,|$)")
+# 0,01, 0,35 and 1,00E-03, alone or within a list; not 0,0.2 and not "0, 1", which only a list can mean.
+_DECIMAL_COMMA = re.compile(r"(?:^|,)\s*(?:0,[0-9]+|0[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(?:,|$)")
+
+_THOUSANDS = re.compile(r"0[0-9]{2}")
 
 
 def parse(name: str, text: str) -> bool | int | float | str | None:
@@ -40,6 +42,15 @@ def allowed(name: str) -> str:
         return f"allowed is {', '.join(typing.get_args(kind))}"
     word = "a whole number" if kind is int else "a number"
     return f"allowed is {word} {_range(name)}"
+
+
+def hint(name: str, text: str) -> str:
+    """How to write what somebody surely meant by a value that is not allowed, as the end of an error message."""
+    if ";" in text:
+        return "; values are separated by commas"
+    if _THOUSANDS.fullmatch(text) and Hyperparameters.model_fields[name].annotation is int:
+        return "; thousands are written without a comma, and values of a list without leading zeros"
+    return ""
 
 
 def has_decimal_comma(name: str, cell: str) -> bool:

@@ -12,10 +12,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from readlabel.messages import InputError, Library, Problem, Segment
-from readlabel.tables._cells import Row, read_rows, split_list
+from readlabel.tables._cells import STRANDS, Row, nearest, read_rows, split_list
 
 COLUMNS = ("model", "segment order", "patterns", "barcodes", "UMIs", "strand")
-_STRANDS = ("fwd", "rev")
 _NOTHING = frozenset({"na", "n/a", "none", "null", "nan", "-", "."})
 
 
@@ -28,9 +27,14 @@ def read_seq_orders(path: Path, models: Collection[str] | None = None) -> dict[s
     """
     libraries: dict[str, Library] = {}
     lines: dict[str, int] = {}
+    rows = read_rows(path)
+    if rows[0].cells[0] == "parameter":
+        raise InputError(
+            f"{path}: is a table of hyperparameters; are --training-params and --training-seq-orders swapped?"
+        )
     problems: list[Problem] = []
     found_models = []
-    for row in (row.within(len(COLUMNS)) for row in read_rows(path)):
+    for row in (row.within(len(COLUMNS)) for row in rows):
         where = f"{path}, line {row.line}"
         found_models.append(row.cells[0])
         if models is not None and row.cells[0] not in models:
@@ -51,7 +55,9 @@ def read_seq_orders(path: Path, models: Collection[str] | None = None) -> dict[s
         if library is not None:
             libraries[model] = library
     problems += [
-        Problem(str(path), f"has no row for model {name!r}; it has {', '.join(found_models)}")
+        Problem(
+            str(path), f"has no row for model {name!r}; {nearest(name, found_models)}it has {', '.join(found_models)}"
+        )
         for name in models or ()
         if name not in found_models
     ]
@@ -83,13 +89,17 @@ def format_row(library: Library) -> str:
 
 def _library(row: Row, where: str) -> tuple[Library | None, list[Problem]]:
     model, order, patterns, barcodes, umis, strand = row.cells
+    strand = strand.lower()
     problems = [
         Problem(where, f"column {name}: is empty")
         for name, cell in zip(COLUMNS, row.cells, strict=True)
         if not cell and name not in ("barcodes", "UMIs")
     ]
-    if strand and strand not in _STRANDS:
-        problems.append(Problem(where, f"column strand: {strand!r} is not allowed; write fwd or rev"))
+    if strand and strand not in STRANDS:
+        problems.append(Problem(where, f"column strand: {row.cells[-1]!r} is not allowed; write fwd or rev"))
+    separated = [name for name, cell in zip(COLUMNS, row.cells, strict=True) if ";" in cell]
+    if separated:
+        return None, [Problem(where, f"column {name}: a list is separated by commas, not ';'") for name in separated]
     names = split_list(order) if order else []
     motifs = split_list(patterns) if patterns else []
     if names and motifs and len(names) != len(motifs):
@@ -107,7 +117,8 @@ def _library(row: Row, where: str) -> tuple[Library | None, list[Problem]]:
         try:
             segments.append(Segment(name=name, pattern=motif))
         except ValidationError as error:
-            problems.extend(Problem(where, f"column patterns, segment {number}: {text}") for text in _texts(error))
+            column = "segment order" if error.errors()[0]["loc"] != ("pattern",) else "patterns"
+            problems.extend(Problem(where, f"column {column}, segment {number}: {text}") for text in _texts(error))
     problems += [
         Problem(where, f"column {column}: {_no_segment(name, model, names)}")
         for column, cell in (("barcodes", barcodes), ("UMIs", umis))

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from readlabel.messages import OPTIONAL_ROWS, Hyperparameters, InputError, Problem, as_written
-from readlabel.tables._cells import Row, read_rows, split_list
-from readlabel.tables._values import allowed, has_decimal_comma, parse
+from readlabel.tables._cells import STRANDS, Row, nearest, read_rows, split_list
+from readlabel.tables._values import allowed, has_decimal_comma, hint, parse
 
 Value = bool | int | float | str
 
@@ -50,11 +50,14 @@ def read_training_params(path: Path, models: Sequence[str] | None = None) -> lis
     """
     header, *rows = _without_empty_columns(read_rows(path))
     columns = header.cells[1:]
+    _require_header(path, header, rows)
     problems = _header_problems(path, header.cells)
     known = [name for name in columns if name]
     asked = list(known if models is None else models)
     problems += [
-        Problem(str(path), f"has no column for model {name!r}; it has {', '.join(known) or 'none'}")
+        Problem(
+            str(path), f"has no column for model {name!r}; {nearest(name, known)}it has {', '.join(known) or 'none'}"
+        )
         for name in asked
         if name not in known
     ]
@@ -124,10 +127,24 @@ def _without_empty_columns(rows: list[Row]) -> list[Row]:
     return [row.within(width) for row in rows]
 
 
+def _require_header(path: Path, header: Row, rows: Sequence[Row]) -> None:
+    """Raise InputError when the first line is none: all that follows from it would be as many wrong complaints."""
+    first = header.cells[0]
+    if first == "parameter":
+        return
+    where, wanted = f"{path}, line {header.line}", f"the first column is headed {first[:60]!r}; it must be 'parameter'"
+    if header.cells[-1].lower() in STRANDS:
+        raise InputError(f"{where}: is a row of libraries; are --training-params and --training-seq-orders swapped?")
+    if len(set(header.cells) & set(Hyperparameters.model_fields)) > 1:
+        raise InputError(f"{where}: {wanted}; rows are hyperparameters and columns are models: transpose the table")
+    below = next(
+        (f", as line {row.line} is: leave out what stands above" for row in rows if row.cells[0] == "parameter"), ""
+    )
+    raise InputError(f"{where}: {wanted}{below}")
+
+
 def _header_problems(path: Path, header: tuple[str, ...]) -> list[Problem]:
     problems = []
-    if header[0] != "parameter":
-        problems.append(Problem(f"{path}, line 1", f"the first column is headed {header[0]!r}; it must be 'parameter'"))
     if len(header) < 2:
         problems.append(Problem(f"{path}, line 1", "no model has a column; the table is separated by tabs"))
     for number, name in enumerate(header[1:], 2):
@@ -153,7 +170,7 @@ def _cell(where: str, name: str, cell: str) -> tuple[tuple[Value, ...], list[Pro
         value = parse(name, text)
         if value is None:
             shown = repr(text) if text else "an empty value in a comma list"
-            problems.append(Problem(where, f"{shown} is not allowed; {allowed(name)}"))
+            problems.append(Problem(where, f"{shown} is not allowed; {allowed(name)}{hint(name, text)}"))
         elif value in values:
             problems.append(Problem(where, f"{text!r} is repeated in {cell!r}; every combination is trained once"))
         else:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from readlabel.artifacts.message_file import read_message
-from readlabel.artifacts.names import ARTIFACTS, CRF_SUFFIX, LABEL_BINARIZER, PARAMS, RUN, SEQ_ORDERS, WEIGHTS
-from readlabel.messages import InputError, Library, RunRecord
+from readlabel.artifacts.names import ARTIFACTS, CRF_SUFFIX, LABEL_BINARIZER, METRICS, PARAMS, RUN, SEQ_ORDERS, WEIGHTS
+from readlabel.messages import InputError, Library, Metrics, RunRecord
 from readlabel.model.export import load
 from readlabel.model.network import Network
 from readlabel.tables import read_seq_orders
 
 _SUFFIX = {artifact.name: artifact.suffix for artifact in ARTIFACTS}
+_SUGGESTED = 3
 _NEEDED = (WEIGHTS, PARAMS, LABEL_BINARIZER)
 
 
@@ -66,19 +67,37 @@ class Variant:
                     text = text.replace(str(link), str(source))
                 raise InputError(text) from error
 
+    def record(self) -> RunRecord | None:
+        """The record of its run; None without one.
+
+        Raises:
+            InputError: it is there and cannot be read.
+        """
+        return read_message(self.file(RUN), RunRecord) if self.file(RUN).is_file() else None
+
     def library(self) -> Library | None:
         """The library that the record of its run, or else the row of its name in a ``seq_orders.tsv`` beside it, tells.
 
         Raises:
             InputError: one of the two is there and cannot be read.
         """
-        if self.file(RUN).is_file():
-            return read_message(self.file(RUN), RunRecord).spec.point.library
+        record = self.record()
+        if record is not None:
+            return record.spec.point.library
         table = self.folder / SEQ_ORDERS
         if self.name is None or not table.is_file():
             return None
         model = self.name.removesuffix(CRF_SUFFIX)
         return read_seq_orders(table, [model])[model]
+
+    def metrics(self) -> Metrics | None:
+        """How good its training found it; None where no file says so.
+
+        Raises:
+            InputError: the file is there and cannot be read.
+        """
+        path = self.file(METRICS)
+        return read_message(path, Metrics) if path.is_file() else None
 
 
 def find_variant(path: Path) -> Variant:
@@ -94,6 +113,9 @@ def find_variant(path: Path) -> Variant:
         if len(names) == 1:
             return Variant(path, names[0])
         found = f"{len(names)} of the latter: {', '.join(names)}; give {path}/NAME" if names else "neither"
+        below = sorted({str(inner.parent) for inner in path.glob(f"*/*{_SUFFIX[PARAMS]}")})
+        if below and not names:
+            found += f"; did you mean {' or '.join(below[:_SUGGESTED])}?"
         raise InputError(
             f"{path}: a run's folder holds {WEIGHTS}, an exported variant's one file *{_SUFFIX[PARAMS]}; "
             f"here is {found}"
