@@ -42,14 +42,14 @@ class RunDesk:
     Attributes:
         store: the runs.
         telemetry: counts what happens to them.
-        bell: rings for watchers.
+        bell: rings for watchers; it must after each change of a run.
         stopping: no run is taken from the queue any more.
     """
 
     def __init__(self, store: RunStore, blobs: BlobStore, config: ServerConfig, telemetry: Telemetry) -> None:
         self.store = store
         self.telemetry = telemetry
-        self.bell = Bell()
+        self.bell = Bell(store)
         self.stopping = False
         self._blobs = blobs
         self._config = config

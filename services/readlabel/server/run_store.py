@@ -11,7 +11,6 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from readlabel.artifacts.atomic import no_space_left
@@ -162,7 +161,7 @@ class RunStore:
             "SELECT document FROM events WHERE run = ? AND sequence > ? ORDER BY sequence LIMIT ?",
             (run_id, after, limit),
         )
-        return [_parse_event(row[0]) for row in rows]
+        return [RunEvent.model_validate_json(row[0]) for row in rows]
 
     def next_queued(self) -> StoredRun | None:
         """The waiting run whose turn it is."""
@@ -254,12 +253,6 @@ def take_census(path: Path) -> Census:
     finally:
         db.close()
     return Census(runs, oldest)
-
-
-@lru_cache(maxsize=1024)
-def _parse_event(document: str) -> RunEvent:
-    """An event as it was stored; hundreds of watchers ask for the same one at the same moment."""
-    return RunEvent.model_validate_json(document)
 
 
 def _event(sequence: int, time: str, news: News) -> RunEvent:
