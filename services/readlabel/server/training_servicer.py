@@ -121,7 +121,7 @@ class TrainingServicer(training_service_pb2_grpc.TrainingServiceServicer):
         self, request: pb.DeleteTrainingRunRequest, _context: Any
     ) -> pb.DeleteTrainingRunResponse:
         """Delete a run that has ended."""
-        self._desk.delete(parse_run_name(request.name), request.etag)
+        await self._desk.delete(parse_run_name(request.name), request.etag)
         return pb.DeleteTrainingRunResponse()
 
 
