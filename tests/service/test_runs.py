@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -169,6 +170,23 @@ def test_only_an_ended_and_unchanged_run_is_deleted(client: TrainingClient, make
         client.get(name)
     assert caught.value.reason == "RUN_NOT_FOUND"
     assert client.create(script.spec).state == "QUEUED"
+
+
+def test_a_deleted_run_takes_its_artifacts_along_and_leaves_those_that_another_run_shares(
+    client: TrainingClient, service: Any, make_script: Callable[..., Any], tmp_path: Path
+) -> None:
+    names = [make_script().create(client) for _ in range(2)]
+    for name in names:
+        list(client.watch(name))
+    gone, kept = ({one.name: one.blob.sha256 for one in client.get(name).artifacts} for name in names)
+    shared = set(gone.values()) & set(kept.values())
+    alone = set(gone.values()) - shared
+    assert shared
+    assert alone
+    client.delete(names[0])
+    stored = {path.name for path in (service.data_dir / "blobs").glob("*/*")}
+    assert not alone & stored
+    client.download_all(client.get(names[1]), tmp_path / "out")
 
 
 def test_the_service_says_what_it_is(client: TrainingClient, make_script: Callable[..., Any]) -> None:

@@ -19,7 +19,7 @@ from readlabel.server.news import Bell, watch
 from readlabel.server.run_store import RunStore, StoredRun
 from readlabel.v1 import training_run_pb2, training_service_pb2_grpc
 from readlabel.v1 import training_service_pb2 as pb
-from readlabel.wire import RpcError, RunEvent, StateChange, TrainingRun, run_name
+from readlabel.wire import RpcError, StateChange, TrainingRun, run_name
 
 
 @pytest.fixture
@@ -34,20 +34,20 @@ def store(tmp_path: Path, make_script: Callable[..., Any]) -> Iterator[tuple[Run
 def test_a_quiet_stream_carries_heartbeats_that_repeat_the_last_sequence(store: tuple[RunStore, StoredRun]) -> None:
     runs, stored = store
 
-    async def listen() -> list[RunEvent]:
-        stream = watch(runs, Bell(), stored.run.run_id, 0, heartbeat_seconds=0.01)
+    async def listen() -> list[training_run_pb2.RunEvent]:
+        stream = watch(runs, Bell(runs), stored.run.run_id, 0, heartbeat_seconds=0.01)
         return [await anext(stream) for _ in range(3)]
 
     first, *beats = asyncio.run(listen())
-    assert first.state_change is not None
-    assert [(beat.sequence, beat.heartbeat is not None) for beat in beats] == [(1, True), (1, True)]
+    assert first.HasField("state_change")
+    assert [(beat.sequence, beat.HasField("heartbeat")) for beat in beats] == [(1, True), (1, True)]
 
 
 def test_watchers_are_told_to_come_back_when_the_service_stops(store: tuple[RunStore, StoredRun]) -> None:
     runs, stored = store
 
     async def listen() -> None:
-        bell = Bell()
+        bell = Bell(runs)
         stream = watch(runs, bell, stored.run.run_id, 1, heartbeat_seconds=60)
         waiting = asyncio.ensure_future(anext(stream))
         await asyncio.sleep(0)

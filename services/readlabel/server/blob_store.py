@@ -76,10 +76,6 @@ class BlobStore:
         self.touch(blob)
         return blob
 
-    def remove(self, blob: BlobRef) -> None:
-        """Forget a blob; none of that digest is no error."""
-        self.path(blob).unlink(missing_ok=True)
-
     def touch(self, blob: BlobRef) -> None:
         """Note that a blob is used now; none of that digest is no error."""
         with suppress(OSError):
@@ -91,10 +87,10 @@ class BlobStore:
         return [path for path in files if _used_before(path, time)]
 
     def discard(self, path: Path, unused_since: float) -> int | None:
-        """Remove a file that `unused_since` found, unless it was used meanwhile.
+        """Remove the file of a blob or an unfinished upload, unless it was used since a time (seconds since 1970).
 
         Returns:
-            The bytes it held; None when it stays.
+            The bytes it held; None when it stays, or is not there.
         """
         if path.name.partition(".")[0] in self._active or not _used_before(path, unused_since):
             return None

@@ -20,7 +20,7 @@ from readlabel.server.blob_store import BlobStore
 from readlabel.server.config import Keep, ServerConfig
 from readlabel.server.data_dir import lock_data_dir
 from readlabel.server.desk import RunDesk
-from readlabel.server.run_store import RunStore
+from readlabel.server.run_store import RunStore, needed_digests
 from readlabel.server.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -64,15 +64,15 @@ class Retention:
         if self._keep.runs_days is not None:
             until = datetime.now(UTC) - timedelta(days=self._keep.runs_days)
             ended = self._desk.store.ended_before(until.isoformat(timespec="milliseconds").replace("+00:00", "Z"))
-            self._desk.forget(ended)
+            await self._desk.forget(ended)
             runs = len(ended)
         self._remove_orphans()
         files = size_bytes = 0
         if self._keep.blobs_days is not None:
             unused_since = time.time() - max(self._keep.blobs_days * 86_400, FRESH_SECONDS)
             old = await asyncio.to_thread(self._blobs.unused_since, unused_since)
-            # From here on the event loop is not given up: no run can come to need what is found not to be needed.
-            needed = self._desk.store.needed_digests()
+            # A run that comes to need one of them meanwhile takes it into use anew, and then `discard` leaves it.
+            needed = await asyncio.to_thread(needed_digests, self._desk.store.path)
             for path in old:
                 if path.name.partition(".")[0] not in needed:
                     freed = self._blobs.discard(path, unused_since)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from readlabel.artifacts.atomic import no_space_left
-from readlabel.messages import EpochMetrics, OutputError, RunState, StoreError
+from readlabel.messages import PARAMETER_FAILURES, EpochMetrics, OutputError, RunState, StoreError
 from readlabel.server.config import now
 from readlabel.wire import Note, RunEvent, StateChange, TrainingRun
 
@@ -90,6 +90,7 @@ class RunStore:
         fresh = not path.exists() or path.stat().st_size == 0
         if not fresh:
             _check(path)
+        self.path = path
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -162,7 +163,7 @@ class RunStore:
             "SELECT document FROM events WHERE run = ? AND sequence > ? ORDER BY sequence LIMIT ?",
             (run_id, after, limit),
         )
-        return [_parse_event(row[0]) for row in rows]
+        return [RunEvent.model_validate_json(row[0]) for row in rows]
 
     def next_queued(self) -> StoredRun | None:
         """The waiting run whose turn it is."""
@@ -230,36 +231,43 @@ class RunStore:
         row = self._db.execute(f"SELECT ({_QUEUED_SINCE}) FROM runs WHERE id = ?", (run_id,)).fetchone()  # noqa: S608
         return None if row is None else row[0]
 
-    def needed_digests(self) -> set[str]:
-        """SHA-256 of every blob that a run needs: its artifacts, and its reads if it may still train."""
-        needed: set[str] = set()
-        for row in self._db.execute("SELECT document FROM runs"):
-            run = TrainingRun.model_validate_json(row[0])
-            if not run.is_outcome:
-                needed |= {run.spec.training_reads.sha256, run.spec.validation_reads.sha256}
-            needed |= {artifact.blob.sha256 for artifact in run.artifacts}
-        return needed
+
+def needed_digests(path: Path) -> set[str]:
+    """SHA-256 of every blob that a run needs: its artifacts, and its reads if it may still train.
+
+    Over a connection of its own and without parsing a document in Python: it looks at every run, of which there may be
+    hundreds of thousands, so call it in a thread.
+    """
+    marks = ",".join("?" * len(PARAMETER_FAILURES))
+    may_train = f"state <> 'SUCCEEDED' AND COALESCE(json_extract(document, '$.failure.reason'), '') NOT IN ({marks})"
+    with closing(_connect_to_read(path)) as db:
+        db.execute("BEGIN")  # all are of one moment
+        reads = db.execute(
+            "SELECT json_extract(document, '$.spec.training_reads.sha256'), "  # noqa: S608
+            f"json_extract(document, '$.spec.validation_reads.sha256') FROM runs WHERE {may_train}",
+            tuple(PARAMETER_FAILURES),
+        )
+        needed = {digest for row in reads for digest in row}
+        needed.update(
+            row[0]
+            for row in db.execute(
+                "SELECT json_extract(artifact.value, '$.blob.sha256') "
+                "FROM runs, json_each(runs.document, '$.artifacts') AS artifact"
+            )
+        )
+    return needed
 
 
 def take_census(path: Path) -> Census:
     """Count the runs of a store over a connection of its own: any thread may, while the service writes."""
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-    try:
+    with closing(_connect_to_read(path)) as db:
         db.execute("BEGIN")  # both numbers are of one moment
         rows = db.execute(
             "SELECT state, COALESCE(json_extract(document, '$.failure.reason'), ''), COUNT(*) FROM runs GROUP BY 1, 2"
         )
         runs = {(state, reason): count for state, reason, count in rows}
         oldest = db.execute(f"SELECT MIN(({_QUEUED_SINCE})) FROM runs WHERE state = 'QUEUED'").fetchone()[0]  # noqa: S608
-    finally:
-        db.close()
     return Census(runs, oldest)
-
-
-@lru_cache(maxsize=1024)
-def _parse_event(document: str) -> RunEvent:
-    """An event as it was stored; hundreds of watchers ask for the same one at the same moment."""
-    return RunEvent.model_validate_json(document)
 
 
 def _event(sequence: int, time: str, news: News) -> RunEvent:
@@ -270,16 +278,17 @@ def _event(sequence: int, time: str, news: News) -> RunEvent:
     return RunEvent(sequence=sequence, event_time=time, note=news)
 
 
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
 def _check(path: Path) -> None:
     """Refuse a file that this version must not touch, without touching it."""
     try:
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        try:
+        with closing(_connect_to_read(path)) as db:
             application = db.execute("PRAGMA application_id").fetchone()[0]
             version = db.execute("PRAGMA user_version").fetchone()[0]
             damage = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        finally:
-            db.close()
     except sqlite3.Error as error:
         raise StoreError(
             f"{path}: the run store is damaged ({error}); restore it or give another --data-dir"

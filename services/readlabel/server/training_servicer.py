@@ -7,7 +7,6 @@ import binascii
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from functools import lru_cache
 from typing import Any, cast
 
 from readlabel import __version__
@@ -21,7 +20,6 @@ from readlabel.wire import (
     MAX_CHUNK_BYTES,
     MAX_TAGS,
     Device,
-    RunEvent,
     RunPage,
     ServerInfo,
     TrainingRun,
@@ -105,7 +103,7 @@ class TrainingServicer(training_service_pb2_grpc.TrainingServiceServicer):
         self._desk.get(run_id)
         heartbeat = self._limits.heartbeat_seconds
         async for event in watch(self._desk.store, self._desk.bell, run_id, request.after_sequence, heartbeat):
-            yield _event_proto(event)
+            yield event
 
     async def CancelTrainingRun(  # noqa: N802
         self, request: pb.CancelTrainingRunRequest, _context: Any
@@ -123,14 +121,8 @@ class TrainingServicer(training_service_pb2_grpc.TrainingServiceServicer):
         self, request: pb.DeleteTrainingRunRequest, _context: Any
     ) -> pb.DeleteTrainingRunResponse:
         """Delete a run that has ended."""
-        self._desk.delete(parse_run_name(request.name), request.etag)
+        await self._desk.delete(parse_run_name(request.name), request.etag)
         return pb.DeleteTrainingRunResponse()
-
-
-@lru_cache(maxsize=256)
-def _event_proto(event: RunEvent) -> training_run_pb2.RunEvent:
-    """An event for the wire, which all its watchers share and none changes."""
-    return to_proto(event, training_run_pb2.RunEvent)
 
 
 def _proto(run: TrainingRun) -> training_run_pb2.TrainingRun:
