@@ -6,14 +6,17 @@
 //     ./nextflow run . --help
 
 include { helpText ; versionText ; checkedParameters } from './modules/parameters'
-include { EXPAND_GRID ; gridEntries                  } from './modules/expand_grid'
+include { EXPAND_GRID ; gridEntries ; notesText      } from './modules/expand_grid'
+include { hasTrained ; noteTraining                  } from './modules/session'
+include { CHECK_SERVICE                              } from './modules/check_service'
 include { stopIfRefused ; stagedNames                } from './modules/refusal'
 include { SIMULATE                                   } from './modules/simulate'
 include { IMPORT_READS                               } from './modules/import_reads'
 include { TRAIN                                      } from './modules/train'
 include { EXPORT                                     } from './modules/export'
-include { lossesText                                 } from './modules/loss'
+include { lossesText ; forgetLosses                  } from './modules/loss'
 include { REPORT ; earlierResults ; replacedText     } from './modules/report'
+include { withdrawBest                               } from './modules/report'
 include { VERDICT                                    } from './modules/verdict'
 include { planText ; verdictText ; outcomeText       } from './modules/outcome'
 include { isInterrupted ; interruptedText            } from './modules/outcome'
@@ -33,12 +36,20 @@ workflow {
         options.seed,
         workflow.manifest.version,
     )
-    // A tool that refuses an input, a table or a pickle, ends the run with its message.
+    EXPAND_GRID.out.words.map { words -> notesText(words) }.filter { notes -> notes }.subscribe { notes -> log.warn(notes) }
+
+    // A session that has trained may go on without a service that is away: what is there needs none.
+    CHECK_SERVICE(channel.of(options.service).filter { service -> service && !(workflow.resume && hasTrained()) })
+
+    // A tool that refuses an input, a table or a pickle, ends the run with its message, and so does a service.
     def staged = stagedNames(params)
-    grid_ch = EXPAND_GRID.out.grid.map { grid ->
-        stopIfRefused([grid], staged)
-        grid
-    }
+    grid_ch = EXPAND_GRID.out.grid
+        .combine(CHECK_SERVICE.out.refusal.toList().map { refusals -> [refusals] })
+        .map { grid, refusals ->
+            stopIfRefused(([grid] + refusals).collect { result -> ['', result] }, staged)
+            grid
+        }
+        .first()
     // channel: [ variant:, model:, point:, library:, varying: ]
     entries_ch = grid_ch.flatMap { grid -> gridEntries(grid) }
     entries_ch.toList().filter { entries -> entries }.subscribe { entries ->
@@ -58,14 +69,19 @@ workflow {
     // channel: [ model, library ]
     libraries_ch = entries_ch.map { entry -> [entry.model, entry.library] }.unique()
     SIMULATE(libraries_ch.combine(sets_ch), options.seed, options.transcriptome, workflow.manifest.version)
-    IMPORT_READS(options.reads ? libraries_ch : channel.empty(), options.reads ?: [], options.labels ?: [])
+    IMPORT_READS(options.reads ? libraries_ch : channel.empty(), options.reads ?: [], options.labels ?: [], workflow.manifest.version)
 
     // channel: [ model, set, reads ]. Nothing is trained before all of them are there: a refused read ends the run.
     reads_ch = SIMULATE.out.reads
         .mix(IMPORT_READS.out.reads)
         .toList()
         .map { sets ->
-            stopIfRefused(sets.collect { _model, _set, reads -> reads }, staged)
+            def models = sets.collect { model, _set, _reads -> model }.unique()
+            stopIfRefused(sets.collect { model, _set, reads -> [models.size() > 1 ? model : '', reads] }, staged)
+            // None at all is how a run ends that was refused before.
+            if (sets) {
+                noteTraining()
+            }
             sets
         }
         .flatMap { sets -> sets }
@@ -114,10 +130,14 @@ workflow {
         .collectFile(name: 'versions.tsv', storeDir: "${options.outdir}/pipeline_info", sort: true)
 
     def made = [:]
-    REPORT.out.leaderboard.subscribe { leaderboard -> made.leaderboard = leaderboard }
+    REPORT.out.leaderboard.subscribe { leaderboard ->
+        made.leaderboard = leaderboard
+        withdrawBest(options.outdir, leaderboard)
+    }
     REPORT.out.summary.subscribe { summary -> made.summary = summary }
     variants_ch.subscribe { variants -> made.variants = variants }
     workflow.onComplete = {
+        forgetLosses()
         if (made.summary || isInterrupted()) {
             log.info(isInterrupted() ? interruptedText() : outcomeText(made, options.outdir))
         }

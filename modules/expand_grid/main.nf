@@ -15,6 +15,7 @@ process EXPAND_GRID {
 
     output:
     path '{grid.json,refusal.txt}', emit: grid
+    stdout emit: words
     tuple val("${task.process}"), val('readlabel'), eval('readlabel --version'), emit: versions
 
     script:
@@ -24,7 +25,7 @@ process EXPAND_GRID {
         --training-seq-orders ${training_seq_orders} \\
         --model-name '${model_name}' \\
         --seed ${seed} \\
-        --out grid.json
+        --out grid.json 2>&1
     """
 
     // The grid decides which tasks there are, so a stub run expands it for real.
@@ -35,7 +36,7 @@ process EXPAND_GRID {
         --training-seq-orders ${training_seq_orders} \\
         --model-name '${model_name}' \\
         --seed ${seed} \\
-        --out grid.json
+        --out grid.json 2>&1
     """
 }
 
@@ -51,4 +52,9 @@ def gridEntries(grid) {
             varying: entry.varying.collectEntries { name -> [name, entry.point.hyperparameters[name]] },
         ]
     }
+}
+
+// What the tool noted about the tables, for the user to see: a task's own output goes to its log only.
+def notesText(words) {
+    return words.readLines().findAll { line -> line.startsWith('note: ') }.collect { line -> line.substring('note: '.size()) }.join('\n')
 }

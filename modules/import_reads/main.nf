@@ -4,10 +4,12 @@ process IMPORT_READS {
     label 'process_light'
     cache 'deep'
 
+    // Another release may read or judge them otherwise, so its version is an input.
     input:
     tuple val(model), val(library)
     path reads, stageAs: 'reads.pkl'
     path labels, stageAs: 'labels.pkl'
+    val version
 
     output:
     tuple val(model), val('training'), path('{training.parquet,refusal.txt}'), emit: reads

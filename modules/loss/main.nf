@@ -31,12 +31,22 @@ def lossesText(entries) {
     return groovy.json.JsonOutput.toJson(losses.findAll { _variant, reason -> reason }.sort())
 }
 
+// Once the run has ended nobody asks for the notes.
+def forgetLosses() {
+    if (notesFolder().exists()) {
+        notesFolder().deleteDir()
+    }
+    if (notesFolder().parent.exists() && !notesFolder().parent.listFiles()) {
+        notesFolder().parent.deleteDir()
+    }
+}
+
 // "killed (exit status 137) after 3 attempts; its log: work/ab/cdef…/.command.log; …"
 def lossReason(note) {
     def status = "(exit status ${note.exit})"
     def how = note.exit in [null, Integer.MAX_VALUE]
         ? 'its task was lost, without an exit status'
-        : note.exit == 0 ? 'its task ended without a result' : note.exit > 128 ? "killed ${status}" : "its task failed ${status}"
+        : note.exit == 0 ? 'its task ended without a result' : note.exit in (129..192) ? "killed ${status}" : "its task failed ${status}"
     def attempts = note.attempt > 1 ? " after ${note.attempt} attempts" : ''
 
     def folder = file(note.folder, glob: false)

@@ -68,6 +68,7 @@ def checkedParameters(given) {
         problems = problems + unwritable(options.outdir)
     }
     if (problems) {
+        withdrawRecords(given.outdir)
         def head = problems.size() == 1 ? '' : "${problems.size()} parameters cannot be used:\n  - "
         error(head + problems.join('\n  - ') + '\nEvery parameter and its default: ./nextflow run . --help')
     }
@@ -82,13 +83,30 @@ def checkedParameters(given) {
     ]
 }
 
+// A launch that runs nothing leaves no results behind: Nextflow's records are removed when it has written them, unless those
+// of an earlier run lie there.
+def withdrawRecords(outdir) {
+    def folder = outdir instanceof Boolean || !outdir ? null : file(outdir, glob: false)
+    def records = folder?.scheme == 'file' ? folder.resolve('pipeline_info') : null
+    if (!records?.exists() || records.listFiles().any { path -> path.name != 'trace.tsv' }) {
+        return
+    }
+    def removal = {
+        records.deleteDir()
+        if (!folder.listFiles()) {
+            folder.deleteDir()
+        }
+    }
+    Runtime.getRuntime().addShutdownHook(new Thread(removal))
+}
+
 // [ value:, problem: ]; null is the value of a parameter that was not given.
 def checkedValue(name, value, property) {
     if (value == null) {
         return [value: null]
     }
     def parsed = parsedValue(value, property.type)
-    def wrong = [value: null, problem: "--${name}: '${value}' is not allowed; it takes ${allowed(property)}"]
+    def wrong = [value: null, problem: "--${name}: ${faultOf(value, property)}; it takes ${allowed(property)}"]
     if (parsed == null) {
         return wrong
     }
@@ -102,6 +120,15 @@ def checkedValue(name, value, property) {
         return [value: null, problem: "--${name}: there is no file or folder '${parsed}'"]
     }
     return [value: parsed]
+}
+
+// What is wrong with a value, as far as it tells of a slip. A parameter without a value arrives as true.
+def faultOf(value, property) {
+    if (value instanceof Boolean && value && property.type != 'boolean') {
+        return 'a value is missing'
+    }
+    def slip = property.type == 'number' && "${value}" ==~ /-?[0-9]*,[0-9]+/ ? ', for a decimal has a point' : ''
+    return "'${value}' is not allowed${slip}"
 }
 
 // The command line gives text, numbers or booleans as they look, a parameter file its own types; null if it does not fit.
@@ -195,6 +222,7 @@ def unwritable(outdir) {
         def kind = e.class.simpleName
         def words = e instanceof java.nio.file.FileSystemException ? e.reason : e.message
         def why = kind == 'FileAlreadyExistsException' || words == 'Not a directory' ? 'a file is in its way' : words
+        why = java.nio.file.Files.isSymbolicLink(folder) ? 'it is a link to nowhere' : why
         why = kind == 'AccessDeniedException' ? 'permission denied' : why ?: 'no folder can be made there'
         return ["--outdir: the folder '${folder}' cannot be written: ${why}"]
     }

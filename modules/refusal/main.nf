@@ -2,14 +2,19 @@
 
 include { schemaGroups ; readNames } from '../parameters'
 
-// Ends the run where any of these results of tasks is a refusal. `staged` is what stagedNames makes.
+// Ends the run where any of these results of tasks is a refusal. A result is [ what it is of, the file ]; '' is of the whole
+// run. `staged` is what stagedNames makes.
 def stopIfRefused(results, staged) {
-    def refusals = results.findAll { result -> result.name == 'refusal.txt' }
-    def words = refusals.collect { refusal -> inUsersWords(refusal.text, staged) }
+    def refusals = results.findAll { _of, result -> result.name == 'refusal.txt' }
+    def told = refusals.groupBy { _of, refusal -> inUsersWords(refusal.text, staged) }
     // Without it the task counts as not done, and -resume asks the tool again.
-    refusals.each { refusal -> refusal.delete() }
-    if (words) {
-        error(words.unique().sort().join('\n'))
+    refusals.each { _of, refusal -> refusal.delete() }
+    if (told) {
+        def lines = told.collect { words, alike ->
+            def whose = alike.collect { of, _refusal -> of }.unique().sort().join(', ')
+            (whose ? "${whose}: ${words}" : words).toString()
+        }
+        error(lines.sort().join('\n'))
     }
 }
 
@@ -27,13 +32,14 @@ def stagedNames(given) {
 }
 
 def inUsersWords(words, staged) {
-    // Before it may stand warnings.
-    def told = words.trim().replaceFirst(/(?ms)\A.*?^error: /, '')
+    def told = words.trim().replaceFirst('^error: ', '')
     def anyName = staged.keySet().collect { name -> java.util.regex.Pattern.quote(name) }.join('|')
     def named = told.replaceAll("(?<![\\w./-])(${anyName})") { _all, name -> staged[name].path }
     def noted = staged.values().findAll { names -> names.note }.inject(named) { text, names ->
         text.replaceFirst(java.util.regex.Pattern.quote(names.path), java.util.regex.Matcher.quoteReplacement(names.path + names.note))
     }
-    // The tools' options have a dash where the pipeline's parameters have an underscore.
-    return noted.replaceAll(/--[a-z]+(?:-[a-z]+)+/) { option -> '--' + option.substring(2).replace('-', '_') }
+    // The tools' options have a dash where the pipeline's parameters have an underscore; those of a service have a prefix.
+    return noted
+        .replaceAll(/--(token-file|tls-ca|insecure)\b/) { _all, option -> "--service-${option}" }
+        .replaceAll(/--[a-z]+(?:-[a-z]+)+/) { option -> '--' + option.substring(2).replace('-', '_') }
 }

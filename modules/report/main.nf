@@ -1,5 +1,8 @@
+include { leaderboardRows } from '../outcome'
+
 // The whole grid and every variant that came to an end → leaderboard, report, merged PDF, copies of the best. What the
-// grid names and no variant stands for is listed as missing; folders of earlier grids are named, never touched.
+// grid names and no variant stands for is listed as missing; folders of earlier grids are named, never touched. What lies in
+// report/best of other models stays, so its folders are published one by one.
 process REPORT {
     label 'process_light'
 
@@ -10,8 +13,9 @@ process REPORT {
     val losses
 
     output:
-    path 'report', emit: report
     path 'report/leaderboard.tsv', emit: leaderboard
+    path 'report/*.{html,pdf}', emit: pages
+    path 'report/best/*', emit: best, optional: true
     stdout emit: summary
     tuple val("${task.process}"), val('readlabel'), eval('readlabel --version'), emit: versions
 
@@ -54,7 +58,11 @@ def replacedText(outdir, entries) {
             record.exists() && !(pointOf(record) in kept)
         }
         .collect { entry -> entry.variant }
-    if (replaced || !workflow.resume && results.resolve('report').exists()) {
+    def others = modelsIn(results.resolve('report/leaderboard.tsv')) - entries.collect { entry -> entry.model }
+    if (others) {
+        replaced = replaced + "report (with what it says of ${others.join(', ')}; report/best/${others.join(' and report/best/')} stays)"
+    }
+    else if (replaced || !workflow.resume && results.resolve('report').exists()) {
         replaced = replaced + 'report'
     }
     def named = replaced.size() > 12 ? replaced.take(10) + "${replaced.size() - 11} more" + replaced.last() : replaced
@@ -71,6 +79,22 @@ def pointOf(record) {
     catch (RuntimeException _e) {
         return null
     }
+}
+
+// The models of a published leaderboard; none where it cannot be read.
+def modelsIn(leaderboard) {
+    return leaderboard.exists() && leaderboard.size() ? leaderboardRows(leaderboard).collect { row -> row.model }.unique().findAll { model -> model } : []
+}
+
+// Removes the best of an earlier run for each model that this run has no best of.
+def withdrawBest(outdir, leaderboard) {
+    if (workflow.stubRun) {
+        return
+    }
+    def published = file(outdir, glob: false).resolve('report/best')
+    modelsIn(leaderboard)
+        .findAll { model -> !leaderboard.parent.resolve("best/${model}").exists() && published.resolve(model).exists() }
+        .each { model -> published.resolve(model).deleteDir() }
 }
 
 def foldersIn(folder) {

@@ -12,18 +12,25 @@ import psutil
 import pytest
 
 MODEL = "10x3p_sc_ont"
-# 0.001 of 30 pairs leaves none to train on; 0.7 is killed whenever it starts.
-TABLE = {"train_fraction": "0.8,0.001,0.7"}
+# 0.001 of 30 pairs leaves none to train on; 0.7 is killed whenever it trains, 0.9 whenever it is exported.
+TABLE = {"train_fraction": "0.8,0.001,0.7,0.9"}
 KILLED = '"train_fraction":0.7'
+NOT_EXPORTED = f"{MODEL}_3"
 TICK = 0.2
 
 
 def trainings(launch) -> Iterator[psutil.Process]:
     """The `readlabel train` commands that work in the launch's work folder."""
+    yield from (process for process in at_work(launch) if "--point" in words(process))
+
+
+def at_work(launch) -> Iterator[psutil.Process]:
+    """The readlabel commands that work in the launch's work folder."""
     for process in psutil.process_iter():
         try:
-            words = process.cmdline()
-            if "train" in words and "--point" in words and process.cwd().startswith(f"{launch.folder}/work/"):
+            if process.cwd().startswith(f"{launch.folder}/work/") and any(
+                word.endswith("/readlabel") for word in process.cmdline()
+            ):
                 yield process
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
@@ -42,11 +49,16 @@ def words(process: psutil.Process) -> list[str]:
         return []
 
 
-def kill_whenever_it_trains(launch) -> int:
+def is_victim(process: psutil.Process) -> bool:
+    told = words(process)
+    return NOT_EXPORTED in told or ("--point" in told and KILLED in Path(told[-1], "point.json").read_text())
+
+
+def kill_the_victims(launch) -> int:
     kills = 0
-    for process in trainings(launch):
+    for process in at_work(launch):
         try:
-            if KILLED not in Path(process.cwd(), "point.json").read_text():
+            if not is_victim(process):
                 continue
             process.kill()
             process.wait(timeout=30)
@@ -62,7 +74,7 @@ def broken(shared_launch):
     kills = 0
     start = shared_launch.start(*shared_launch.tiny(TABLE), "--max_retries", "1", "--outdir", "results")
     while start.poll() is None:
-        kills += kill_whenever_it_trains(shared_launch)
+        kills += kill_the_victims(shared_launch)
         try:
             start.wait(timeout=TICK)
         except subprocess.TimeoutExpired:
@@ -77,7 +89,7 @@ def mended(broken, shared_launch):
 
 def test_a_killed_training_is_tried_again_then_left_to_the_report_with_how_it_ended(broken, shared_launch):
     outcome, kills = broken
-    assert kills == 2
+    assert kills == 4
     assert [task.exit for task in outcome.tasks if task.process == "TRAIN" and task.status == "FAILED"] == ["137"] * 2
     assert outcome.leaderboard[f"{MODEL}_2"]["state"] == "MISSING"
     reason = re.fullmatch(
@@ -86,6 +98,15 @@ def test_a_killed_training_is_tried_again_then_left_to_the_report_with_how_it_en
     )
     assert reason is not None
     assert shared_launch.folder.joinpath(reason[1]).is_file()
+
+
+def test_a_killed_export_is_said_to_have_been_killed(broken):
+    outcome, _ = broken
+    assert [task.exit for task in outcome.tasks if task.process == "EXPORT" and task.status == "FAILED"] == ["137"] * 2
+    assert outcome.leaderboard[NOT_EXPORTED]["state"] == "MISSING"
+    assert outcome.leaderboard[NOT_EXPORTED]["reason"].startswith(
+        "killed (exit status 137) after 2 attempts; its log: "
+    )
 
 
 def test_a_training_that_fails_by_its_parameters_is_an_outcome_with_its_reason(broken):
@@ -101,22 +122,24 @@ def test_the_others_finish_and_everything_is_published_and_the_run_exits_non_zer
     assert outcome.leaderboard[f"{MODEL}_0"]["state"] == "SUCCEEDED"
     assert (outcome.outdir / MODEL / f"{MODEL}_0" / f"{MODEL}_0.h5").is_file()
     assert (outcome.outdir / "report" / "report.html").is_file()
-    assert "2 of 3 combinations have no model" in outcome.output
+    assert "3 of 4 combinations have no model" in outcome.output
     assert outcome.exit_status == 1
 
 
-def test_a_killed_training_leaves_no_process_behind(broken, shared_launch):
+def test_a_killed_training_leaves_no_process_and_no_note_behind(broken, shared_launch):
     assert left_behind(shared_launch) == []
+    assert not (shared_launch.folder / "work" / "lost").exists()
 
 
-def test_resume_tries_the_killed_one_again_and_nothing_else(mended):
-    assert (mended.count("TRAIN", "CACHED"), mended.count("TRAIN", "COMPLETED")) == (2, 1)
-    assert mended.leaderboard[f"{MODEL}_2"]["state"] == "SUCCEEDED"
+def test_resume_tries_the_killed_ones_again_and_nothing_else(mended):
+    assert (mended.count("TRAIN", "CACHED"), mended.count("TRAIN", "COMPLETED")) == (3, 1)
+    assert (mended.count("EXPORT", "CACHED"), mended.count("EXPORT", "COMPLETED")) == (2, 2)
+    assert {mended.leaderboard[variant]["state"] for variant in (f"{MODEL}_2", NOT_EXPORTED)} == {"SUCCEEDED"}
     assert mended.leaderboard[f"{MODEL}_1"]["state"] == "FAILED"
     assert mended.exit_status == 1
 
 
-def test_an_interrupted_run_says_how_to_go_on_and_leaves_no_process_behind(launch):
+def test_a_run_is_not_resumed_while_it_goes_and_interrupted_it_says_how_to_go_on_and_leaves_no_process_behind(launch):
     start = launch.start(*launch.tiny({"epochs": "10000"}))
     while not any(trainings(launch)):
         assert start.poll() is None, (launch.folder / "launch.log").read_text()
@@ -124,6 +147,10 @@ def test_an_interrupted_run_says_how_to_go_on_and_leaves_no_process_behind(launc
             start.wait(timeout=TICK)
         except subprocess.TimeoutExpired:
             continue
+    second = launch.train("-resume", table={"epochs": "10000"})
+    assert second.exit_status == 1
+    assert re.search(rf"error: another run holds the session .* \(process {start.pid}\)", second.output)
+
     start.send_signal(signal.SIGINT)
     outcome = launch.ended(start)
     assert outcome.exit_status != 0

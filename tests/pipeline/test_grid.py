@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import pytest
 
 MODEL = "10x3p_sc_ont"
+OTHER = "10x5p_sc_ont"
 ALL = {"EXPAND_GRID": 1, "SIMULATE": 2, "TRAIN": 2, "EXPORT": 2, "REPORT": 1, "VERDICT": 1}
 
 
@@ -20,6 +22,12 @@ def resumed(finished, shared_launch):
     """The same command with -resume, and what may differ from run to run: address, checkpoints, cores, file times."""
     assert finished.exit_status == 0, finished.output
     # Launches that trained nothing are in Nextflow's history too, and are not what -resume means.
+    reads = shared_launch.folder / "reads"
+    reads.mkdir()
+    reads.joinpath("reads.pkl").write_bytes(pickle.dumps(["GATTACA"]))
+    reads.joinpath("labels.pkl").write_bytes(pickle.dumps([["4p"] * 7]))
+    refused = shared_launch.train("--reads", str(reads), table={"conv_filters": "4,8"}, outdir="refused")
+    assert "label '4p' is none of the library's" in refused.output
     assert shared_launch.run("--help", outdir="unused").exit_status == 0
     assert shared_launch.train(table={"conv_filters": "none"}, outdir="faulty").exit_status != 0
     return shared_launch.train(
@@ -44,6 +52,19 @@ def shrunk(grown, shared_launch):
 def returned(shrunk, shared_launch):
     """Back to a grid whose every task is cached."""
     return shared_launch.train("-resume", table={"conv_filters": "4,8"})
+
+
+@pytest.fixture(scope="module")
+def second(returned, shared_launch, root):
+    """Another library, its strand the wrong way round, in the same results; the shell names a service."""
+    orders = shared_launch.folder / "orders.tsv"
+    text = (root / "assets" / "training_seq_orders.tsv").read_text()
+    orders.write_text(text.replace("\tfwd", "\trev"))
+    arguments = shared_launch.tiny({"parameter": OTHER})
+    arguments[arguments.index(MODEL)] = OTHER
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("READLABEL_SERVICE", "localhost:1")
+        return shared_launch.run(*arguments, "--training_seq_orders", str(orders))
 
 
 def filters(outcome) -> dict[str, int]:
@@ -115,3 +136,23 @@ def test_going_back_to_an_earlier_grid_brings_its_files_and_its_report_back(retu
     assert returned.count("TRAIN", "COMPLETED") == 0
     assert {name: filters(returned)[name] for name in returned.leaderboard} == {f"{MODEL}_0": 4, f"{MODEL}_1": 8}
     assert [row["conv_filters"] for _, row in sorted(returned.leaderboard.items())] == ["4", "8"]
+
+
+def test_the_best_model_of_another_library_stays_and_what_is_replaced_is_said(second):
+    assert second.exit_status == 0, second.output
+    told = f"These will be replaced: report (with what it says of {MODEL}; report/best/{MODEL} stays)."
+    assert told in second.output
+    best = second.outdir / "report" / "best"
+    assert best.joinpath(MODEL, "README.md").is_file()
+    assert best.joinpath(OTHER, f"{OTHER}_0.h5").is_file()
+    assert list(second.leaderboard) == [f"{OTHER}_0"]
+    assert set(filters(second)) >= {f"{MODEL}_0", f"{MODEL}_1"}
+
+
+def test_what_the_tables_leave_in_doubt_is_on_the_console(second):
+    assert f"WARN: {OTHER}: strand rev says" in second.output
+
+
+def test_a_service_that_only_the_shell_names_trains_nothing(second):
+    """It is not there, so every training would have failed."""
+    assert second.leaderboard[f"{OTHER}_0"]["state"] == "SUCCEEDED"

@@ -20,8 +20,8 @@ def tools(tmp_path: Path) -> Path:
     return folder
 
 
-def run(command, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=300)
+def run(command, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, env=os.environ | environment, cwd=cwd, capture_output=True, text=True, timeout=300)
 
 
 def test_the_nextflow_on_the_path_is_used_with_every_argument_and_its_exit_status(root, tools):
@@ -37,6 +37,61 @@ def test_a_nextflow_on_the_path_that_is_itself_is_passed_over(root, tools):
     done = run([root / "nextflow", "-version"], PATH=f"{tools}:{os.environ['PATH']}")
     assert done.returncode == 0
     assert "version 24.10.0" in done.stdout
+
+
+def test_a_parameter_with_one_dash_is_said_to_need_two(root, tmp_path):
+    done = run([root / "nextflow", "run", ".", "-model_name=mylib"])
+    assert done.returncode == 1
+    assert done.stderr == "error: -model_name=mylib: a parameter of the pipeline has two dashes: --model_name\n"
+
+
+TABLES = "--training_params p.tsv --training_seq_orders o.tsv"
+# Launches as Nextflow's history tells them, the last one last: name, its tasks, whether it got to train, its command.
+LAUNCHES = (
+    ("first", 9, True, f"run . --model_name a {TABLES} --outdir r"),
+    ("grown", 12, True, f"run . --outdir r --model_name=a {TABLES} -resume"),
+    ("other_tables", 9, True, "run . --model_name a --training_params p2.tsv --training_seq_orders o.tsv"),
+    ("other_library", 9, True, f"run . --model_name b {TABLES}"),
+    ("refused_reads", 3, False, f"run . --model_name a {TABLES} --reads p"),
+    ("refused_table", 1, False, f"run . --model_name c {TABLES}"),
+    ("interrupted", 2, False, f"run . --model_name d {TABLES}"),
+    ("help", 0, False, "run . --help"),
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "taken", "why"),
+    [
+        (f"run . --model_name a {TABLES} -resume", "grown", "of this model and these tables"),
+        (f"run . -resume --model_name a {TABLES} --reads p", "grown", "of this model and these tables"),
+        ("run . -resume --model_name a", "other_tables", "of this model, with other tables"),
+        (f"run . --model_name b {TABLES} -resume", "other_library", "of this model and these tables"),
+        (f"run . --model_name d {TABLES} -resume", "interrupted", "of this model and these tables"),
+        (f"run . --model_name a,b {TABLES} -resume", "other_library", "none was of this model"),
+        ("run . --model_name a -resume of-the-user", "of-the-user", ""),
+    ],
+)
+def test_a_bare_resume_goes_on_from_the_last_launch_of_the_same_library_that_got_to_work(
+    root, tmp_path, command, taken, why
+):
+    rows = []
+    for minute, (name, tasks, trained, words) in enumerate(LAUNCHES):
+        session = tmp_path / ".nextflow" / "cache" / name
+        session.mkdir(parents=True)
+        session.joinpath(f"index.{name}").write_bytes(bytes(17 * tasks))
+        if trained:
+            session.joinpath("trained").touch()
+        rows.append(f"2026-01-01 10:0{minute}:00\t9s\t{name}\tOK\tabc\t{name}\tnextflow {words}\n")
+    tmp_path.joinpath(".nextflow", "history").write_text("".join(rows))
+    users = tmp_path / "bin" / "nextflow"
+    users.parent.mkdir()
+    users.write_text('#!/usr/bin/env bash\necho "$@"\n')
+    users.chmod(0o755)
+    path = f"{users.parent}:{os.environ['PATH']}"
+    done = run([root / "nextflow", *command.split()], cwd=tmp_path, PATH=path)
+    assert done.stdout == command.removesuffix(" of-the-user").replace("-resume", f"-resume {taken}") + "\n"
+    assert (f"from the launch {taken} of 2026-01-01 10:0" in done.stderr) == bool(why)
+    assert why in done.stderr
 
 
 def test_missing_java_is_said_with_what_to_install(root, tools):

@@ -80,22 +80,24 @@ def test_every_wrong_parameter_is_named_at_once_with_what_is_allowed(launch):
     refused = launch.run(
         "--model_name", "10x3p_sc_ont", "--nmu_reads", "5", "--num-val-reads", "5", "--num_reads", "many",
         "--mismatch_rate", "1.5", "--transcriptome", "missing.fa", "--rc", "maybe", "--train_memory", "lots",
-        "--resume",
+        "--deletion_rate", "0,01", "--min_cdna", "--resume",
     )  # fmt: skip
     assert refused.exit_status == 1
     for message in (
-        "8 parameters cannot be used",
+        "10 parameters cannot be used",
         "--resume: is an option of Nextflow's; did you mean -resume, with one dash?",
         "--nmu_reads: there is no such parameter; did you mean --num_reads?",
         "--num-val-reads: there is no such parameter; did you mean --num_val_reads?",
         "--num_reads: 'many' is not allowed; it takes a whole number of 1 or more",
         "--mismatch_rate: '1.5' is not allowed; it takes a number from 0 to 1",
+        "--deletion_rate: '0,01' is not allowed, for a decimal has a point; it takes a number from 0 to 1",
+        "--min_cdna: a value is missing; it takes a whole number from 1 to 1000000",
         "--transcriptome: there is no file or folder 'missing.fa'",
         "--rc: 'maybe' is not allowed; it takes true or false",
         "--train_memory: 'lots' is not allowed; it takes an amount with its unit",
     ):
         assert message in refused.output
-    assert refused.tasks == []
+    assert not refused.outdir.exists()
 
 
 def test_parameters_that_contradict_each_other_are_refused(launch):
@@ -110,8 +112,10 @@ def test_parameters_that_contradict_each_other_are_refused(launch):
 
 def test_an_output_folder_that_cannot_be_written_is_refused_before_anything_runs(launch):
     (launch.folder / "file").touch()
+    (launch.folder / "link").symlink_to("nowhere")
     for outdir, told in (
         (f"{launch.folder}/file/results", "a file is in its way"),
+        (f"{launch.folder}/link", "it is a link to nowhere"),
         ("/proc/results", "no folder can be"),
     ):
         refused = launch.run("--model_name", "10x3p_sc_ont", outdir=outdir)

@@ -24,10 +24,12 @@ class Hostile:
 
 
 def message(outcome) -> list[str]:
-    """The lines that are no progress: all that stand behind the last task."""
+    """The lines that are no progress: all that stand behind the last task, but what -resume goes on from."""
     lines = outcome.output.rstrip().splitlines()
     tasks = [number for number, line in enumerate(lines) if "process > " in line]
-    return [line for line in lines[tasks[-1] + 1 :] if not line.startswith(("Combinations", f"  {MODEL}_"))]
+    return [
+        line for line in lines[tasks[-1] + 1 :] if not line.startswith(("Combinations", "  10x", "-resume goes on"))
+    ]
 
 
 def nothing_trained(outcome) -> bool:
@@ -96,4 +98,25 @@ def test_a_read_without_a_label_and_a_rate_out_of_range_are_said_together_with_t
     rate, pickles = message(refused)
     assert rate == "--segment_error: Input should be less than or equal to 1, not 2.1"
     assert pickles == f"read 1 of {labels}: it has 10 bases and 9 labels; there is one label a base"
+    assert nothing_trained(refused)
+
+
+def test_every_fault_of_the_reads_is_said_of_two_libraries_of_which_one_fits_and_nothing_is_trained(
+    shared_launch, pair
+):
+    reads, labels, arguments = pair
+    reads.write_bytes(pickle.dumps([*READS, "", "ACGX", "ACGT"]))
+    labels.write_bytes(pickle.dumps([*LABELS, [], ["cDNA"] * 4, ["polyT"] * 4]))
+    models = f"{MODEL},10x5p_sc_ont"
+    sizes = ["--num_val_reads", "8"]
+    refused = shared_launch.run("-resume", "--model_name", models, *sizes, *arguments, outdir="pickles")
+    assert refused.exit_status == 1
+    first, *of_both, second, empty, letter, foreign = message(refused)
+    assert (first, second) == (f"{MODEL}: 2 problems:", "10x5p_sc_ont: 3 problems:")
+    assert of_both == [empty, letter]
+    assert empty == f"  - read 2 of {reads}: it is empty; a read has at least one base"
+    assert letter.startswith(f"  - read 3 of {reads}: 'X' at position 4 is no nucleotide letter")
+    assert foreign == (
+        f"  - read 4 of {labels}: label 'polyT' is none of the library's: 5p, CBC, UMI, SLS, cDNA, polyA, 3p"
+    )
     assert nothing_trained(refused)

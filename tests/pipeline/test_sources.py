@@ -44,7 +44,7 @@ def test_reads_without_labels_are_refused_before_anything_runs(pickles, shared_l
     refused = shared_launch.train("--reads", str(alone), outdir="refused")
     assert refused.exit_status == 1
     assert "give reads.pkl with --labels labels.pkl, or a folder that holds both" in refused.output
-    assert refused.tasks == []
+    assert not refused.outdir.exists()
 
 
 @pytest.fixture
@@ -64,7 +64,14 @@ def service(launch):
     serve.wait(timeout=60)
 
 
-def test_a_standing_service_trains_for_the_pipeline(launch, service):
+def test_a_standing_service_trains_for_the_pipeline_that_has_its_token(launch, service):
+    locked_out = launch.train("--service", service, outdir="locked out")
+    assert locked_out.exit_status == 1
+    assert "lets nobody in like this: no token was sent" in locked_out.output
+    assert "--service_token_file" in locked_out.output
+    assert "Command executed" not in locked_out.output
+    assert {task.process for task in locked_out.tasks} <= {"CHECK_SERVICE", "EXPAND_GRID"}
+
     trained = launch.train("--service", service, "--service_token_file", "token")
     assert trained.exit_status == 0, trained.output
     assert trained.leaderboard[f"{MODEL}_0"]["state"] == "SUCCEEDED"
@@ -78,11 +85,16 @@ def test_a_standing_service_trains_for_the_pipeline(launch, service):
     assert not any("a-token-of-this-test" in script for script in scripts)
 
 
-def test_a_service_that_is_not_there_is_said(launch):
-    refused = launch.train("--service", "127.0.0.1:1", "--service_token_file", __file__, "--max_retries", "0")
+def test_a_service_that_is_not_there_is_said_before_anything_is_simulated_for_it(launch):
+    refused = launch.train("--service", "127.0.0.1:1", "--service_token_file", __file__)
     assert refused.exit_status == 1
-    assert "no training service answers; tried 127.0.0.1:1" in refused.output
-    assert refused.count("TRAIN", "FAILED") == 1
+    assert (
+        refused.output.rstrip()
+        .splitlines()[-1]
+        .startswith(f"no training service answers; tried 127.0.0.1:1, without TLS, the token of {__file__}.")
+    )
+    assert "Command executed" not in refused.output
+    assert {task.process for task in refused.tasks} <= {"CHECK_SERVICE", "EXPAND_GRID"}
 
 
 def test_launch_folder_and_tables_with_spaces_and_quotes_in_their_paths_are_read(root, launch):

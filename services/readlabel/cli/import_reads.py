@@ -12,6 +12,7 @@ from readlabel.artifacts.digest import file_ref
 from readlabel.cli._library import library_of
 from readlabel.cli._outputs import check_outputs
 from readlabel.messages import InputError
+from readlabel.reads.kinship import require_kin
 from readlabel.reads.parquet import write_reads
 from readlabel.reads.pickles import LABELS_NAME, READS_NAME, ImportProvenance, load_pair
 
@@ -57,5 +58,6 @@ def main(
         ],
     )
     imported = load_pair(reads, labels, chosen)
+    require_kin(imported, chosen, labels)
     written = write_reads(out, [imported], chosen, ImportProvenance(reads=file_ref(reads), labels=file_ref(labels)))
     print(f"{written} reads of {chosen.model} written to {out}")

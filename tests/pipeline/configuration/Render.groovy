@@ -92,9 +92,9 @@ def render(Session session, Map given) {
     def folder = Files.createTempDirectory('task')
     try {
         def task = directives(session, given)
-        def names = ['executor', 'queue', 'cpus', 'memory', 'time', 'container', 'containerOptions', 'clusterOptions', 'machineType', 'beforeScript']
+        def names = ['executor', 'queue', 'cpus', 'memory', 'time', 'container', 'containerOptions', 'clusterOptions', 'machineType', 'beforeScript', 'maxForks']
         def made = [
-            config: session.config.subMap(['docker', 'podman', 'singularity', 'apptainer', 'charliecloud', 'aws', 'google', 'azure', 'k8s']),
+            config: session.config.subMap(['docker', 'podman', 'singularity', 'apptainer', 'charliecloud', 'aws', 'google', 'azure', 'k8s', 'executor']),
             task: names.collectEntries { name -> [name, task[name] instanceof Number ? task[name] : task[name]?.toString()] } + [
                 accelerator: task.accelerator ? [request: task.accelerator.request, limit: task.accelerator.limit, type: task.accelerator.type] : null,
                 checkpoint_dir: task.ext.checkpoint_dir?.toString(),

@@ -17,10 +17,10 @@ import pytest
 LABELS = {"TRAIN": "process_gpu"}
 ENGINES = ("docker", "podman", "singularity", "apptainer", "charliecloud")
 CLOUDS = ("awsbatch", "google-batch", "azurebatch", "k8s")
-PROCESSES = ("EXPAND_GRID", "SIMULATE", "IMPORT_READS", "TRAIN", "EXPORT", "REPORT", "VERDICT")
+PROCESSES = ("EXPAND_GRID", "CHECK_SERVICE", "SIMULATE", "IMPORT_READS", "TRAIN", "EXPORT", "REPORT", "VERDICT")
 # Signals, a lost node, a connection that broke, a quota; 50001 is Google's word for a machine that was taken back.
 AGAIN = (104, *range(130, 146), 175, 50001)
-NEVER = (1, 64, 65)
+NEVER = (1, 2, 64, 65)
 
 Case = dict[str, object]
 
@@ -44,6 +44,11 @@ CASES: dict[str, Case] = (
         f"{engine} tcp": case(engine, service="host:50051", service_token_file="/s/token", service_tls_ca="/s/ca.pem")
         for engine in ENGINES
     }
+    | {
+        f"{engine} check": case(engine, "CHECK_SERVICE", service="host:50051", service_token_file="/s/token")
+        for engine in ENGINES
+    }
+    | {f"{process} service": case("", process, service="host:50051") for process in ("TRAIN", "EXPORT")}
     | {f"{process} {attempt}": case("", process, attempt=attempt) for process in PROCESSES for attempt in (1, 2, 3)}
     | {
         "limited": case("", attempt=3, max_memory="5 GB", max_cpus=1, max_time="2 h"),
@@ -103,7 +108,9 @@ def words(rendered: dict) -> list[str]:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_process_runs_in_its_image_under_an_engine(rendered, engine):
     images = {process: rendered[f"{engine} {process}"]["task"]["container"].split("/")[-1] for process in PROCESSES}
-    assert images == dict.fromkeys(PROCESSES, "data:0.1.0") | {"EXPAND_GRID": "client:0.1.0", "TRAIN": "trainer:0.1.0"}
+    assert images == dict.fromkeys(PROCESSES, "data:0.1.0") | {
+        "EXPAND_GRID": "client:0.1.0", "CHECK_SERVICE": "client:0.1.0", "TRAIN": "trainer:0.1.0",
+    }  # fmt: skip
     for process in PROCESSES:
         shown = rendered[f"{engine} {process}"]
         assert shown["config"][engine]["enabled"] is True
@@ -171,6 +178,22 @@ def test_with_a_standing_service_a_training_is_a_light_client_that_reaches_it_an
         assert "--network host" in at_a_port["command"]
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_who_asks_a_standing_service_first_reaches_it_too(rendered, engine):
+    mount = {"docker": "--volume", "podman": "--volume", "charliecloud": "-b"}.get(engine, "--bind")
+    shown = rendered[f"{engine} check"]
+    assert shown["task"]["container"].endswith("/client:0.1.0")
+    assert f"{mount} '/s/token:/s/token'" in shown["command"]
+    if engine in ("docker", "podman"):
+        assert "--network host" in shown["command"]
+
+
+def test_a_service_that_lets_nobody_in_ends_trainings_and_no_export(rendered):
+    training, export = rendered["TRAIN service"]["strategies"], rendered["EXPORT service"]["strategies"]
+    assert (training["1"], training["2"]) == ("IGNORE", "FINISH"), "2: a token that cannot be read"
+    assert (export["1"], export["2"]) == ("IGNORE", "IGNORE")
+
+
 def test_memory_grows_with_every_attempt_and_never_past_its_limit(rendered):
     asked = {name: [rendered[f"{name} {attempt}"]["task"]["memory"] for attempt in (1, 2, 3)] for name in PROCESSES}
     assert asked.pop("TRAIN") == ["4 GB", "8 GB", "12 GB"]
@@ -187,6 +210,14 @@ def test_what_a_machine_broke_off_is_tried_again_twice_and_an_error_of_the_input
     again = "IGNORE" if process == "VERDICT" else "RETRY"  # it reads one small file
     assert first == {str(status): again for status in AGAIN} | {str(status): given_up for status in NEVER}
     assert set(last.values()) == {given_up}
+
+
+def test_trainings_leave_a_core_to_exports_on_this_machine_and_are_as_many_as_it_likes_elsewhere(rendered):
+    here = rendered["TRAIN 1"]
+    cores = here["config"]["executor"]["$local"]["cpus"]
+    assert cores - here["task"]["maxForks"] * here["task"]["cpus"] >= 1
+    assert here["task"]["maxForks"] >= 1
+    assert {rendered[name]["task"]["maxForks"] for name in ("slurm", "k8s", "TRAIN service")} == {0}
 
 
 def test_slurm_is_asked_for_partition_account_and_for_gpus_by_trainings_alone(rendered):
