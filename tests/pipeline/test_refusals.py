@@ -96,7 +96,7 @@ def test_a_read_without_a_label_and_a_rate_out_of_range_are_said_together_with_t
     refused = shared_launch.train("-resume", *arguments, "--segment_error", "CBC=0.1,0.1,2.1", outdir="pickles")
     assert refused.exit_status == 1
     rate, pickles = message(refused)
-    assert rate == "--segment_error: Input should be less than or equal to 1, not 2.1"
+    assert rate == "--segment_error CBC deletion: Input should be less than or equal to 1, not 2.1"
     assert pickles == f"read 1 of {labels}: it has 10 bases and 9 labels; there is one label a base"
     assert nothing_trained(refused)
 
