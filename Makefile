@@ -90,6 +90,9 @@ bench-scaling: $(STAMP) ## Seconds an epoch over 1k, 10k and 100k reads, and a w
 bench-service: $(STAMP) ## Latency, throughput and memory of the service, queue and watchers; build/bench/service.json
 	$(BIN)/python benchmarks/service.py $(BENCH_ARGS)
 
+bench-pipeline: $(STAMP) images ## Seconds that pipeline and service add to a training, and a stub run of 1,000; build/bench/pipeline.json
+	containers/engine $(BIN)/python benchmarks/pipeline.py $(BENCH_ARGS)
+
 check-gpu: $(STAMP) ## Compare this machine's GPU with its CPU; make check-gpu DEVICE=0+1 for two together
 	$(BIN)/readlabel check-device --device $(DEVICE)
 
@@ -99,7 +102,8 @@ stubs: $(STAMP) ## Generate services/readlabel/v1 from proto/
 images: ## Build the images client, data and trainer into build/containers; BASE_IMAGE=, EXTRA=gpu
 	containers/build
 
-test-containers: $(STAMP) images ## The pipeline and the service in containers, under podman
+test-containers: $(STAMP) images ## The pipeline and the service in containers, under podman and docker
+	tools/require dockerd=docker.io docker=docker.io
 	containers/engine $(BIN)/python -m pytest -m containers tests/pipeline/containers $(PYTEST_ARGS)
 
 test-slurm: $(STAMP) images ## The pipeline under Slurm, which is started on this machine, with and without containers
