@@ -32,6 +32,14 @@ def test_the_nextflow_on_the_path_is_used_with_every_argument_and_its_exit_statu
     assert (done.returncode, done.stdout) == (7, "users own: run . --outdir a folder\n")
 
 
+def test_under_a_locale_without_utf_8_folders_with_any_letter_are_still_found(root, tmp_path):
+    folder = tmp_path / "Läufe"
+    folder.mkdir()
+    done = run([root / "nextflow", "run", root, "--help"], cwd=folder, LC_ALL="C")
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "--model_name" in done.stdout
+
+
 def test_a_nextflow_on_the_path_that_is_itself_is_passed_over(root, tools):
     (tools / "nextflow").symlink_to(root / "nextflow")
     done = run([root / "nextflow", "-version"], PATH=f"{tools}:{os.environ['PATH']}")
