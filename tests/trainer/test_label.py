@@ -143,7 +143,7 @@ def test_a_table_stays_when_its_drawings_cannot_be_made(installed: Path, reads: 
     [
         (["--out", "s.tsv", "--pdf", "s.tsv"], "--pdf s.tsv: is the same file as --out s.tsv"),
         (["--out", "s.tsv", "--pdf", "linked"], "--pdf linked: is the same file as the reads reads.fastq"),
-        (["--out", "s.tsv", "--pdf", "MODEL.h5"], "is the same file as the model's"),
+        (["--out", "s.tsv", "--pdf", "model.pdf"], "is the same file as the model's"),
         (["--out", "FOLDER/seq_orders.tsv"], "is the same file as the model's"),
     ],
 )
@@ -153,7 +153,8 @@ def test_results_never_take_the_place_of_what_they_are_made_from(
     given = tmp_path / "reads.fastq"
     given.write_bytes(fastq(reads))
     (tmp_path / "linked").symlink_to("reads.fastq")
-    places = {"MODEL.h5": f"{installed}_w_CRF.h5", "FOLDER/seq_orders.tsv": str(installed.parent / "seq_orders.tsv")}
+    (tmp_path / "model.pdf").symlink_to(f"{installed}_w_CRF.h5")
+    places = {"FOLDER/seq_orders.tsv": str(installed.parent / "seq_orders.tsv")}
     words = [places.get(word, word) for word in arguments]
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     done = subprocess.run(

@@ -76,11 +76,11 @@ def main(
         | awk -F'\\t' '$3 == "true" && $7 == "CBC"'
     """
     check_suffix(out)
-    if pdf is not None and pdf.suffix.lower() != ".pdf":
-        raise InputError(f"--pdf {pdf}: what is drawn is a PDF; let its name end in .pdf")
     written = [("--out", None if out == STDOUT else out), ("--pdf", pdf)]
     tables = [("--library", library), ("--training-seq-orders", training_seq_orders)]
     check_outputs(written, [*(("the reads", path) for path in reads), *tables])
+    if pdf is not None and pdf.suffix.lower() != ".pdf":
+        raise InputError(f"--pdf {pdf}: what is drawn is a PDF; let its name end in .pdf")
     named = (library, training_seq_orders, model_name) != (None, None, None)
     given = library_of(library, training_seq_orders, model_name) if named else None
     check_beginnings(reads)
