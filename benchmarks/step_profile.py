@@ -4,8 +4,8 @@
 
 prints one JSON object in the form of `benchmarks/engine.py`. The baseline of each part's time is that of the whole
 step, so `ratio` is the part's share; parts are run alone, forward and backward. `lstm_in_chunks` is the LSTM as it is
-trained against TensorFlow's BlockLSTM and its gradient, `step_bfloat16` the step in mixed_bfloat16 against float32, in
-turn. Utilisation is the step's executed multiplications and additions a second over those of a 2,048² float32 product,
+trained against TensorFlow's BlockLSTM and its gradient, `convolution_both_ways` the last convolution and its gradients
+against TensorFlow's, `step_bfloat16` the step in mixed_bfloat16 against float32, in turn. Utilisation is the step's executed multiplications and additions a second over those of a 2,048² float32 product,
 the fastest of many that are run between the other measurements: a busy neighbour can slow some, but speed up none.
 """
 
@@ -130,6 +130,16 @@ def main() -> None:
     block, _ = seconds(both_ways(lambda: run_lstm(network._cells[0], features, lengths), [features, *lstm]))
     chunks, chunks_spread = seconds(parts["lstm"])
     found["lstm_in_chunks"] = row(block, chunks, "s", chunks_spread)
+    kernel = weights[f"conv1d_{hp.conv_layers - 1}/kernel"]
+    wide = tf.random.normal([ROWS, TIME, kernel.shape[1]])
+    dtype = tf.bfloat16 if hp.precision == "mixed_bfloat16" else tf.float32
+
+    def stock() -> tf.Tensor:
+        return tf.cast(tf.nn.conv1d(tf.cast(wide, dtype), tf.cast(kernel, dtype), 1, "SAME"), tf.float32)
+
+    theirs, _ = seconds(both_ways(stock, [wide, kernel]))
+    ours, ours_spread = seconds(both_ways(lambda: layers.convolve(wide, kernel, dtype), [wide, kernel]))
+    found["convolution_both_ways"] = row(theirs, ours, "s", ours_spread)
     steppers = {
         precision: stepper_of(Network.build(hp.model_copy(update={"precision": precision}), library, network.options))
         for precision in ("float32", "mixed_bfloat16")
