@@ -5,8 +5,9 @@
 prints one JSON object in the form of `benchmarks/engine.py`. The baseline of each part's time is that of the whole
 step, so `ratio` is the part's share; parts are run alone, forward and backward. `lstm_in_chunks` is the LSTM as it is
 trained against TensorFlow's BlockLSTM and its gradient, `convolution_both_ways` the last convolution and its gradients
-against TensorFlow's, `step_bfloat16` the step in mixed_bfloat16 against float32, in turn. Utilisation is the step's executed multiplications and additions a second over those of a 2,048² float32 product,
-the fastest of many that are run between the other measurements: a busy neighbour can slow some, but speed up none.
+against TensorFlow's, `step_bfloat16` the step in mixed_bfloat16 against float32, in turn. Utilisation is the step's
+executed multiplications and additions a second over those of a 2,048² float32 product, the fastest of many that are run
+between the other measurements: a busy neighbour can slow some, but speed up none.
 """
 
 from __future__ import annotations
