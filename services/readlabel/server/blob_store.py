@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -81,10 +83,10 @@ class BlobStore:
         with suppress(OSError):
             os.utime(self.path(blob), follow_symlinks=False)
 
-    def unused_since(self, time: float) -> list[Path]:
+    def unused_since(self, time: float) -> Iterator[Path]:
         """Files of blobs and unfinished uploads that were last used before a time (seconds since 1970)."""
-        files = [*self._blobs.glob("*/*"), *self._uploads.iterdir()]
-        return [path for path in files if _used_before(path, time)]
+        files = itertools.chain(self._blobs.glob("*/*"), self._uploads.iterdir())
+        return (path for path in files if _used_before(path, time))
 
     def discard(self, path: Path, unused_since: float) -> int | None:
         """Remove the file of a blob or an unfinished upload, unless it was used since a time (seconds since 1970).

@@ -27,7 +27,7 @@ from readlabel.messages import (
 from readlabel.server.blob_store import BlobStore
 from readlabel.server.config import ServerConfig, now
 from readlabel.server.news import Bell, shutting_down
-from readlabel.server.run_store import News, RunStore, StoredRun, needed_digests
+from readlabel.server.run_store import News, RunStore, StoredRun
 from readlabel.server.telemetry import Telemetry
 from readlabel.wire import Artifact, Note, RpcError, StateChange, TrainingRun, run_name
 
@@ -120,7 +120,7 @@ class RunDesk:
         self._check_reads(run)
         return self._queue(stored)
 
-    async def delete(self, run_id: str, etag: str) -> None:
+    def delete(self, run_id: str, etag: str) -> None:
         """Forget a run, its checkpoints, and artifacts that no other run shares; see DeleteTrainingRun."""
         run = self._stored(run_id).run
         if run.state == "CANCELLING":
@@ -129,23 +129,18 @@ class RunDesk:
             raise RpcError(_PRECONDITION, "RUN_NOT_ENDED", f"{run.name} is {run.state}; cancel it before it is deleted")
         if etag and etag != run.etag:
             raise RpcError(grpc.StatusCode.ABORTED, "ETAG_MISMATCH", f"{run.name} has changed; its etag is {run.etag}")
-        await self.forget([run])
+        self.forget([run])
 
-    async def forget(self, runs: Sequence[TrainingRun]) -> None:
+    def forget(self, runs: Sequence[TrainingRun]) -> None:
         """Remove runs that have ended, their checkpoints, and artifacts that no other run shares."""
         for run in runs:
             self.store.delete(run.run_id)
             shutil.rmtree(self.checkpoint_dir(run.run_id), ignore_errors=True)
             shutil.rmtree(self.run_dir(run.run_id), ignore_errors=True)
             self.bell.ring(run.run_id)
-        artifacts = [artifact.blob for run in runs for artifact in run.artifacts]
-        if artifacts:
-            # A run that comes to share one while the others are looked at takes it into use anew, and so it stays.
-            looked = time.time()
-            needed = await asyncio.to_thread(needed_digests, self.store.path)
-            for blob in artifacts:
-                if blob.sha256 not in needed:
-                    self._blobs.discard(self._blobs.path(blob), unused_since=looked)
+        for blob in {artifact.blob for run in runs for artifact in run.artifacts}:
+            if not self.store.needs(blob.sha256):
+                self._blobs.discard(self._blobs.path(blob), unused_since=time.time())
 
     # What slots and their workers report
 

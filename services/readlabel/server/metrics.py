@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 from readlabel.messages import AddressInUseError
 from readlabel.server.addresses import split_address
 from readlabel.server.devices import TOGETHER
-from readlabel.server.run_store import take_census
+from readlabel.server.run_queries import take_census
 from readlabel.server.telemetry import Telemetry
 
 _QUERY = "uuid,memory.used,memory.total,utilization.gpu"

@@ -20,7 +20,8 @@ from readlabel.server.blob_store import BlobStore
 from readlabel.server.config import Keep, ServerConfig
 from readlabel.server.data_dir import lock_data_dir
 from readlabel.server.desk import RunDesk
-from readlabel.server.run_store import RunStore, needed_digests
+from readlabel.server.run_queries import unneeded
+from readlabel.server.run_store import RunStore
 from readlabel.server.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 COLLECT_EVERY_SECONDS = 3600
 FRESH_SECONDS = 3600
 """A blob that was used more recently stays, however short blobs are to be kept."""
+_AT_ONCE = 20
+"""Runs that are looked at before calls that wait have their turn."""
 
 
 @dataclass(frozen=True)
@@ -63,21 +66,21 @@ class Retention:
         runs = 0
         if self._keep.runs_days is not None:
             until = datetime.now(UTC) - timedelta(days=self._keep.runs_days)
-            ended = self._desk.store.ended_before(until.isoformat(timespec="milliseconds").replace("+00:00", "Z"))
-            await self._desk.forget(ended)
-            runs = len(ended)
-        self._remove_orphans()
+            time_ = until.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            while ended := self._desk.store.ended_before(time_, _AT_ONCE):
+                self._desk.forget(ended)
+                runs += len(ended)
+                await asyncio.sleep(0)
+        await self._remove_orphans()
         files = size_bytes = 0
         if self._keep.blobs_days is not None:
             unused_since = time.time() - max(self._keep.blobs_days * 86_400, FRESH_SECONDS)
-            old = await asyncio.to_thread(self._blobs.unused_since, unused_since)
             # A run that comes to need one of them meanwhile takes it into use anew, and then `discard` leaves it.
-            needed = await asyncio.to_thread(needed_digests, self._desk.store.path)
-            for path in old:
-                if path.name.partition(".")[0] not in needed:
-                    freed = self._blobs.discard(path, unused_since)
-                    files += freed is not None
-                    size_bytes += freed or 0
+            old = self._blobs.unused_since(unused_since)
+            for path in await asyncio.to_thread(unneeded, self._desk.store.path, old):
+                freed = self._blobs.discard(path, unused_since)
+                files += freed is not None
+                size_bytes += freed or 0
         return Collected(runs, files, size_bytes)
 
     async def keep_collecting(self) -> None:
@@ -91,13 +94,15 @@ class Retention:
             except Exception:  # what was not removed now is removed in an hour
                 log.exception("collecting what is no longer needed failed")
 
-    def _remove_orphans(self) -> None:
+    async def _remove_orphans(self) -> None:
         """Remove the folders of runs that a service which was killed had forgotten in part."""
         for folder in ("checkpoints", "runs"):
             parent = self._data_dir / folder
-            for path in parent.iterdir() if parent.is_dir() else ():
+            for number, path in enumerate(parent.iterdir() if parent.is_dir() else ()):
                 if self._desk.store.state(path.name) is None:
                     shutil.rmtree(path, ignore_errors=True)
+                if number % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
 
 
 async def collect_garbage(config: ServerConfig) -> Collected:

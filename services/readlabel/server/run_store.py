@@ -8,43 +8,15 @@ millisecond and are made from the event loop's thread only, which makes each of 
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from readlabel.artifacts.atomic import no_space_left
-from readlabel.messages import PARAMETER_FAILURES, EpochMetrics, OutputError, RunState, StoreError
+from readlabel.messages import EpochMetrics, RunState
 from readlabel.server.config import now
+from readlabel.server.run_queries import is_needed, queued_since
+from readlabel.server.run_schema import open_store
 from readlabel.wire import Note, RunEvent, StateChange, TrainingRun
-
-SCHEMA_VERSION = 1
-APPLICATION_ID = 0x524C4231
-_SCHEMA = """
-CREATE TABLE runs (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    state TEXT NOT NULL,
-    priority INTEGER NOT NULL,
-    queue_number INTEGER NOT NULL,
-    losses INTEGER NOT NULL,
-    tags TEXT NOT NULL,
-    document TEXT NOT NULL
-);
-CREATE INDEX runs_queue ON runs (state, priority DESC, queue_number);
-CREATE TABLE events (
-    run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
-    sequence INTEGER NOT NULL,
-    document TEXT NOT NULL,
-    PRIMARY KEY (run, sequence)
-) WITHOUT ROWID;
-"""
-
-_QUEUED_SINCE = """
-    SELECT MAX(json_extract(events.document, '$.event_time')) FROM events
-    WHERE events.run = runs.id AND json_extract(events.document, '$.state_change.state') = 'QUEUED'
-"""
 
 News = StateChange | EpochMetrics | Note
 
@@ -64,19 +36,6 @@ class StoredRun:
     losses: int = 0
 
 
-@dataclass(frozen=True)
-class Census:
-    """How many runs there are, and how long the queue is.
-
-    Attributes:
-        runs: number of runs by state and reason of failure, which is empty where there is none.
-        waiting_since: when the run that has waited longest entered the queue (RFC 3339), or None when none waits.
-    """
-
-    runs: Mapping[tuple[str, str], int]
-    waiting_since: str | None
-
-
 class RunStore:
     """Runs and events in one SQLite file."""
 
@@ -87,25 +46,8 @@ class RunStore:
             StoreError: the file is damaged, of a later version, or no run store.
             OutputError: there is no space left.
         """
-        fresh = not path.exists() or path.stat().st_size == 0
-        if not fresh:
-            _check(path)
         self.path = path
-        try:
-            self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.execute("PRAGMA foreign_keys = ON")
-            if fresh:
-                self._db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-                self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        except sqlite3.Error as error:
-            if no_space_left(path.parent):
-                raise OutputError(
-                    f"{path}: no space left on the device; free some or give another --data-dir"
-                ) from error
-            raise StoreError(f"{path}: the run store cannot be opened: {error}") from error
+        self._db = open_store(path)
 
     def close(self) -> None:
         """Close the file; the store must not be used afterwards."""
@@ -138,19 +80,34 @@ class RunStore:
         row = (run.state, run.priority, stored.queue_number, stored.losses, json.dumps(run.tags), run.model_dump_json())
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            if not self._db.execute(
-                "UPDATE runs SET state=?, priority=?, queue_number=?, losses=?, tags=?, document=? WHERE id=?",
-                (*row, run.run_id),
-            ).rowcount:
-                self._db.execute(
-                    "INSERT INTO runs (state, priority, queue_number, losses, tags, document, id) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (*row, run.run_id),
-                )
+            self._write(run, row)
             for number, one in enumerate(news, stored.run.last_sequence + 1):
                 document = _event(number, time, one).model_dump_json(exclude_none=True)
                 self._db.execute("INSERT INTO events VALUES (?, ?, ?)", (run.run_id, number, document))
         return StoredRun(run, stored.queue_number, stored.losses)
+
+    def _write(self, run: TrainingRun, row: tuple[str | int, ...]) -> None:
+        """Write a run's row, and what is searched for beside it."""
+        found = self._db.execute("SELECT number FROM runs WHERE id = ?", (run.run_id,)).fetchone()
+        if found is not None:
+            number = found[0]
+            self._db.execute(
+                "UPDATE runs SET state=?, priority=?, queue_number=?, losses=?, tags=?, document=? WHERE number=?",
+                (*row, number),
+            )
+        else:
+            number = self._db.execute(
+                "INSERT INTO runs (state, priority, queue_number, losses, tags, document, id) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*row, run.run_id),
+            ).lastrowid
+            tags = ((number, *tag) for tag in run.tags.items())
+            self._db.executemany("INSERT INTO tags (run, key, value) VALUES (?, ?, ?)", tags)
+        needed = {artifact.blob.sha256 for artifact in run.artifacts}
+        if not run.is_outcome:
+            needed |= {run.spec.training_reads.sha256, run.spec.validation_reads.sha256}
+        self._db.execute("DELETE FROM needs WHERE run = ?", (number,))
+        self._db.executemany("INSERT INTO needs (run, sha256) VALUES (?, ?)", ((number, one) for one in needed))
 
     def delete(self, run_id: str) -> None:
         """Forget a run and its events."""
@@ -186,88 +143,22 @@ class RunStore:
         rows = self._db.execute(f"SELECT id FROM runs WHERE state IN ({marks}) ORDER BY number", states).fetchall()  # noqa: S608
         return [stored for row in rows if (stored := self.get(row[0])) is not None]
 
-    def page(
-        self, size: int, before: int | None, states: Sequence[RunState], tags: Mapping[str, str]
-    ) -> tuple[list[TrainingRun], int | None]:
-        """Some runs, the last created first.
-
-        Args:
-            size: at most so many.
-            before: cursor of the page before, or None for the first.
-            states: only these; empty is all.
-            tags: only runs that have all of these.
-
-        Returns:
-            The runs without their record, and the cursor of the next page or None.
-        """
-        clauses, values = ["1"], list[str | int]()
-        if before is not None:
-            clauses.append("number < ?")
-            values.append(before)
-        if states:
-            clauses.append(f"state IN ({','.join('?' * len(states))})")
-            values += states
-        for key, value in tags.items():
-            clauses.append("EXISTS (SELECT 1 FROM json_each(runs.tags) AS tag WHERE tag.key = ? AND tag.value = ?)")
-            values += [key, value]
+    def ended_before(self, time: str, limit: int) -> list[TrainingRun]:
+        """Runs that ended before a time (RFC 3339, as `now` writes it), at most `limit`."""
         rows = self._db.execute(
-            f"SELECT number, document FROM runs WHERE {' AND '.join(clauses)} ORDER BY number DESC LIMIT ?",  # noqa: S608
-            (*values, size + 1),
-        ).fetchall()
-        runs = [TrainingRun.model_validate_json(row[1]).model_copy(update={"record": None}) for row in rows[:size]]
-        return runs, rows[size - 1][0] if len(rows) > size else None
-
-    def ended_before(self, time: str) -> list[TrainingRun]:
-        """Runs that ended before a time (RFC 3339, as `now` writes it)."""
-        rows = self._db.execute(
-            "SELECT document FROM runs WHERE state IN ('SUCCEEDED', 'FAILED', 'CANCELLED') "
-            "AND json_extract(document, '$.end_time') < ?",
-            (time,),
+            "SELECT document FROM runs WHERE end_time > '' AND end_time < ? "
+            "AND +state IN ('SUCCEEDED', 'FAILED', 'CANCELLED') LIMIT ?",  # +: by the time, of which few are
+            (time, limit),
         )
         return [TrainingRun.model_validate_json(row[0]) for row in rows]
 
+    def needs(self, sha256: str) -> bool:
+        """Whether a run needs a blob: as an artifact, or as reads if it may still train."""
+        return is_needed(self._db, sha256)
+
     def queued_since(self, run_id: str) -> str | None:
         """When a run last entered the queue (RFC 3339), or None if it never did."""
-        row = self._db.execute(f"SELECT ({_QUEUED_SINCE}) FROM runs WHERE id = ?", (run_id,)).fetchone()  # noqa: S608
-        return None if row is None else row[0]
-
-
-def needed_digests(path: Path) -> set[str]:
-    """SHA-256 of every blob that a run needs: its artifacts, and its reads if it may still train.
-
-    Over a connection of its own and without parsing a document in Python: it looks at every run, of which there may be
-    hundreds of thousands, so call it in a thread.
-    """
-    marks = ",".join("?" * len(PARAMETER_FAILURES))
-    may_train = f"state <> 'SUCCEEDED' AND COALESCE(json_extract(document, '$.failure.reason'), '') NOT IN ({marks})"
-    with closing(_connect_to_read(path)) as db:
-        db.execute("BEGIN")  # all are of one moment
-        reads = db.execute(
-            "SELECT json_extract(document, '$.spec.training_reads.sha256'), "  # noqa: S608
-            f"json_extract(document, '$.spec.validation_reads.sha256') FROM runs WHERE {may_train}",
-            tuple(PARAMETER_FAILURES),
-        )
-        needed = {digest for row in reads for digest in row}
-        needed.update(
-            row[0]
-            for row in db.execute(
-                "SELECT json_extract(artifact.value, '$.blob.sha256') "
-                "FROM runs, json_each(runs.document, '$.artifacts') AS artifact"
-            )
-        )
-    return needed
-
-
-def take_census(path: Path) -> Census:
-    """Count the runs of a store over a connection of its own: any thread may, while the service writes."""
-    with closing(_connect_to_read(path)) as db:
-        db.execute("BEGIN")  # both numbers are of one moment
-        rows = db.execute(
-            "SELECT state, COALESCE(json_extract(document, '$.failure.reason'), ''), COUNT(*) FROM runs GROUP BY 1, 2"
-        )
-        runs = {(state, reason): count for state, reason, count in rows}
-        oldest = db.execute(f"SELECT MIN(({_QUEUED_SINCE})) FROM runs WHERE state = 'QUEUED'").fetchone()[0]  # noqa: S608
-    return Census(runs, oldest)
+        return queued_since(self._db, run_id)
 
 
 def _event(sequence: int, time: str, news: News) -> RunEvent:
@@ -276,29 +167,3 @@ def _event(sequence: int, time: str, news: News) -> RunEvent:
     if isinstance(news, EpochMetrics):
         return RunEvent(sequence=sequence, event_time=time, epoch=news)
     return RunEvent(sequence=sequence, event_time=time, note=news)
-
-
-def _connect_to_read(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-
-
-def _check(path: Path) -> None:
-    """Refuse a file that this version must not touch, without touching it."""
-    try:
-        with closing(_connect_to_read(path)) as db:
-            application = db.execute("PRAGMA application_id").fetchone()[0]
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            damage = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.Error as error:
-        raise StoreError(
-            f"{path}: the run store is damaged ({error}); restore it or give another --data-dir"
-        ) from error
-    if application != APPLICATION_ID:
-        raise StoreError(f"{path}: this is no run store of readlabel; give another --data-dir")
-    if version > SCHEMA_VERSION:
-        raise StoreError(
-            f"{path}: the run store is of a later version of readlabel (layout {version}, this one knows "
-            f"{SCHEMA_VERSION}); upgrade readlabel or give another --data-dir"
-        )
-    if damage != "ok":
-        raise StoreError(f"{path}: the run store is damaged ({damage}); restore it or give another --data-dir")

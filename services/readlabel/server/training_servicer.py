@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -14,6 +15,7 @@ from readlabel.messages import ENGINE_REVISION, Hyperparameters, InputError, Pro
 from readlabel.server.config import Limits
 from readlabel.server.desk import RunDesk
 from readlabel.server.news import watch
+from readlabel.server.run_queries import list_runs
 from readlabel.v1 import training_run_pb2, training_service_pb2_grpc
 from readlabel.v1 import training_service_pb2 as pb
 from readlabel.wire import (
@@ -89,9 +91,14 @@ class TrainingServicer(training_service_pb2_grpc.TrainingServiceServicer):
         asked = hashlib.sha256(json.dumps([states, sorted(request.tags.items())]).encode()).hexdigest()[:12]
         before = _parse_token(request.page_token, asked) if request.page_token else None
         size = min(request.page_size or self._limits.default_page_size, self._limits.page_size)
-        runs, cursor = self._desk.store.page(size, before, states, request.tags)
-        token = "" if cursor is None else base64.urlsafe_b64encode(f"{asked}.{cursor}".encode()).decode()
-        return to_proto(RunPage(training_runs=tuple(runs), next_page_token=token), pb.ListTrainingRunsResponse)
+        tags = dict(request.tags)
+
+        def page() -> pb.ListTrainingRunsResponse:
+            runs, cursor = list_runs(self._desk.store.path, size, before, states, tags)
+            token = "" if cursor is None else base64.urlsafe_b64encode(f"{asked}.{cursor}".encode()).decode()
+            return to_proto(RunPage(training_runs=tuple(runs), next_page_token=token), pb.ListTrainingRunsResponse)
+
+        return await asyncio.to_thread(page)
 
     async def WatchTrainingRun(  # noqa: N802
         self, request: pb.WatchTrainingRunRequest, _context: Any
@@ -121,7 +128,7 @@ class TrainingServicer(training_service_pb2_grpc.TrainingServiceServicer):
         self, request: pb.DeleteTrainingRunRequest, _context: Any
     ) -> pb.DeleteTrainingRunResponse:
         """Delete a run that has ended."""
-        await self._desk.delete(parse_run_name(request.name), request.etag)
+        self._desk.delete(parse_run_name(request.name), request.etag)
         return pb.DeleteTrainingRunResponse()
 
 
