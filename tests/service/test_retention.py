@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable
@@ -11,7 +12,13 @@ from typing import Any
 import pytest
 
 from readlabel.client import TrainingClient
-from readlabel.messages import ServiceError
+from readlabel.messages import BlobRef, ServiceError
+from readlabel.server.blob_store import BlobStore
+from readlabel.server.config import ServerConfig
+from readlabel.server.desk import RunDesk
+from readlabel.server.run_store import RunStore, StoredRun
+from readlabel.server.telemetry import Telemetry
+from readlabel.wire import Artifact, TrainingRun, run_name
 
 Scripts = Callable[..., Any]
 KEEP_NOTHING = ("--keep-runs", "0", "--keep-blobs", "0")
@@ -107,6 +114,37 @@ def test_the_command_collects_what_a_stopped_service_need_not_keep(
     assert (nowhere.returncode, nowhere.stdout) == (2, "")
     assert "has no runs.sqlite" in nowhere.stderr
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_an_artifact_that_is_just_coming_in_stays_when_another_run_that_had_it_is_deleted(
+    make_script: Scripts, tmp_path: Path
+) -> None:
+    store = RunStore(tmp_path / "runs.sqlite")
+    blobs = BlobStore(tmp_path, 1 << 20)
+    desk = RunDesk(store, blobs, ServerConfig(data_dir=tmp_path), Telemetry())
+    first, second = (
+        store.save(StoredRun(TrainingRun(name=run_name(one.spec.run_id), spec=one.spec, state="RUNNING"), 1)).run
+        for one in (make_script(), make_script())
+    )
+
+    async def leave_the_same(run: TrainingRun, meanwhile: Callable[[], None]) -> BlobRef:
+        with blobs.adoption() as adopt:
+            file = tmp_path / "history.tsv"
+            file.write_text("the same in both")
+            blob = await adopt(file)
+            meanwhile()
+            desk.finish(run.run_id, "SUCCEEDED", artifacts=[Artifact(name=file.name, media_type="", blob=blob)])
+        return blob
+
+    async def both() -> None:
+        await leave_the_same(first, lambda: None)
+        blob = await leave_the_same(second, lambda: desk.delete(first.run_id, ""))
+        assert blobs.has(blob), "the run that has just ended has it"
+        desk.delete(second.run_id, "")
+        assert not blobs.has(blob), "nobody has it any more"
+
+    asyncio.run(both())
+    store.close()
 
 
 def test_a_blob_that_a_caller_was_told_of_stays_for_the_run_that_it_creates_next(

@@ -11,8 +11,9 @@ import hashlib
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -23,6 +24,9 @@ from readlabel.artifacts.digest import file_ref
 from readlabel.messages import BlobRef, InputError, Problem
 from readlabel.wire import RpcError
 
+Adopt = Callable[[Path], Awaitable[BlobRef]]
+"""Moves a file into the store."""
+
 
 class BlobStore:
     """The blobs of one service."""
@@ -32,6 +36,7 @@ class BlobStore:
         self._uploads = root / "uploads"
         self._max_blob_bytes = max_blob_bytes
         self._active: set[str] = set()
+        self._adopted = Counter[str]()
         self._blobs.mkdir(parents=True, exist_ok=True)
         self._uploads.mkdir(parents=True, exist_ok=True)
 
@@ -69,14 +74,28 @@ class BlobStore:
             path.symlink_to(source.resolve())
         return blob
 
-    async def adopt(self, source: Path) -> BlobRef:
-        """Move a file of the same file system into the store."""
-        blob = await asyncio.to_thread(file_ref, source)
-        path = self.path(blob)
-        path.parent.mkdir(exist_ok=True)
-        source.replace(path)
-        self.touch(blob)
-        return blob
+    @contextmanager
+    def adoption(self) -> Iterator[Adopt]:
+        """What moves files of the same file system into the store, where all of them stay until the block is left.
+
+        By then a run names them: one that is deleted meanwhile and had the same artifact takes it from nobody.
+        """
+        adopted = Counter[str]()
+
+        async def adopt(source: Path) -> BlobRef:
+            blob = await asyncio.to_thread(file_ref, source)
+            adopted[blob.sha256] += 1
+            self._adopted[blob.sha256] += 1
+            path = self.path(blob)
+            path.parent.mkdir(exist_ok=True)
+            source.replace(path)
+            self.touch(blob)
+            return blob
+
+        try:
+            yield adopt
+        finally:
+            self._adopted -= adopted
 
     def touch(self, blob: BlobRef) -> None:
         """Note that a blob is used now; none of that digest is no error."""
@@ -91,10 +110,13 @@ class BlobStore:
     def discard(self, path: Path, unused_since: float) -> int | None:
         """Remove the file of a blob or an unfinished upload, unless it was used since a time (seconds since 1970).
 
+        What is being uploaded or adopted stays.
+
         Returns:
             The bytes it held; None when it stays, or is not there.
         """
-        if path.name.partition(".")[0] in self._active or not _used_before(path, unused_since):
+        digest = path.name.partition(".")[0]
+        if digest in self._active or digest in self._adopted or not _used_before(path, unused_since):
             return None
         size_bytes = path.lstat().st_size
         path.unlink()

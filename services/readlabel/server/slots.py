@@ -28,7 +28,7 @@ from readlabel.messages import (
     StopOrder,
     TrainOrder,
 )
-from readlabel.server.blob_store import BlobStore
+from readlabel.server.blob_store import Adopt, BlobStore
 from readlabel.server.config import ServerConfig
 from readlabel.server.desk import RunDesk
 from readlabel.server.devices import TOGETHER, Slot
@@ -150,11 +150,13 @@ class SlotRunner:
                 raise await worker.lost()
             else:
                 await worker.end(self._config.grace_seconds)
-                await self._finish(run_id, outcome)
+                with self._blobs.adoption() as adopt:
+                    self._finish(run_id, outcome, await self._harvest(run_id, outcome.artifacts, None, adopt))
         except WorkerLostError as error:
             log.warning("%s: %s", stored.run.name, error, extra={"run": run_id, "device": device})
             failure = Failure(reason="WORKER_LOST", message=str(error))
-            self._desk.lost(run_id, failure, await self._harvest(run_id, (LOG,), worker_log))
+            with self._blobs.adoption() as adopt:
+                self._desk.lost(run_id, failure, await self._harvest(run_id, (LOG,), worker_log, adopt))
         finally:
             if worker is not None:
                 await worker.end(0)
@@ -189,8 +191,7 @@ class SlotRunner:
         await asyncio.sleep(self._config.grace_seconds)
         worker.kill()
 
-    async def _finish(self, run_id: str, outcome: FinishedEvent) -> None:
-        artifacts = await self._harvest(run_id, outcome.artifacts, None)
+    def _finish(self, run_id: str, outcome: FinishedEvent, artifacts: list[Artifact]) -> None:
         if outcome.failure is not None and outcome.failure.reason == "DEVICE":
             self._desk.lost(run_id, outcome.failure, artifacts)
             return
@@ -200,7 +201,9 @@ class SlotRunner:
         record = next((self._read_record(artifact) for artifact in artifacts if artifact.name == RUN), None)
         self._desk.finish(run_id, outcome.state, failure, artifacts, record)
 
-    async def _harvest(self, run_id: str, names: tuple[str, ...], worker_log: Path | None) -> list[Artifact]:
+    async def _harvest(
+        self, run_id: str, names: tuple[str, ...], worker_log: Path | None, adopt: Adopt
+    ) -> list[Artifact]:
         """Move files of the run's folder into the blob store; a name that is no plain file there is left out."""
         folder = self._desk.run_dir(run_id)
         found = [(name, folder / name) for name in names if ARTIFACT_NAME.fullmatch(name)]
@@ -210,7 +213,7 @@ class SlotRunner:
         for name, path in found:
             if path.is_file() and not path.is_symlink():
                 media_type = _MEDIA_TYPES.get(name, "text/plain" if name == _WORKER_LOG else "application/octet-stream")
-                artifacts.append(Artifact(name=name, media_type=media_type, blob=await self._blobs.adopt(path)))
+                artifacts.append(Artifact(name=name, media_type=media_type, blob=await adopt(path)))
         return artifacts
 
     def _read_record(self, artifact: Artifact) -> RunRecord | None:
