@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sign("here", "ca", "IP:127.0.0.1", "2")
     sign("elsewhere", "ca", "DNS:elsewhere.example", "2")
     sign("expired", "ca", "IP:127.0.0.1", "-1")
+    sign("renewed", "ca", "IP:127.0.0.1", "2")
     sign("caller", "ca", "DNS:caller.example", "2")
     sign("stranger", "other", "DNS:caller.example", "2")
     return folder
@@ -120,6 +122,69 @@ def test_a_service_that_demands_certificates_lets_in_who_shows_one(
     assert ended.returncode == 0, ended.stderr
     with pytest.raises(InputError, match=r"none\.pem: the TLS file cannot be read"):
         service.client(tls_client_cert=pki / "none.pem")
+
+
+def shown_by(service: Any) -> str:
+    """The certificate that a new connection is shown."""
+    host, _, port = service.address.rpartition(":")
+    return ssl.get_server_certificate((host, int(port)), timeout=30)
+
+
+def test_a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_not(
+    start_service: Callable[..., Any], pki: Path, tmp_path: Path
+) -> None:
+    used = tmp_path / "used"
+    used.mkdir()
+    (tmp_path / "token").write_text(TOKEN + "\n")
+
+    def install(certificate: str, key: str) -> None:
+        for source, name in ((f"{key}.key", "key.pem"), (f"{certificate}.crt", "cert.pem")):
+            (used / "next").write_bytes((pki / source).read_bytes())
+            (used / "next").rename(used / name)
+
+    install("here", "here")
+    options = ["--listen", "127.0.0.1:0", "--token-file", tmp_path / "token"]
+    service = start_service(*options, "--tls-cert", used / "cert.pem", "--tls-key", used / "key.pem")
+    first = shown_by(service)
+    endpoint = {"token_file": tmp_path / "token", "tls_ca": pki / "ca.pem"}
+    with service.client(**endpoint) as before:
+        before.check_version()
+        install("renewed", "renewed")
+        second = shown_by(service)
+        install("here", "renewed")
+        assert [shown_by(service) for _ in range(3)] == [second] * 3
+        (used / "cert.pem").unlink()
+        assert shown_by(service) == second
+        before.check_version()
+    with service.client(**endpoint) as after:
+        after.check_version()
+    install("here", "here")
+    assert shown_by(service) == first
+    assert service.terminate() == 0
+    assert second != first
+    errors = service.errors()
+    assert errors.count("are no certificate and its key") == 1
+    assert errors.count("cert.pem: the TLS file cannot be read") == 1
+    assert errors.count("the certificate that was read before stays in use") == 2
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("option", ["--tls-cert", "--tls-key", "--tls-client-ca"])
+def test_a_file_that_is_no_certificate_is_named_at_the_start(
+    processes: Any, pki: Path, tmp_path: Path, option: str
+) -> None:
+    (tmp_path / "token").write_text(TOKEN + "\n")
+    (tmp_path / "broken.pem").write_text("-----BEGIN NOTHING-----\n")
+    files = {"--tls-cert": pki / "here.crt", "--tls-key": pki / "here.key", "--tls-client-ca": pki / "ca.pem"}
+    files[option] = tmp_path / "broken.pem"
+    words = [word for pair in files.items() for word in pair]
+    ended = processes.run(
+        *("serve", "--listen", "127.0.0.1:0", "--token-file", tmp_path / "token", "--data-dir", tmp_path / "d"), *words
+    )
+    assert ended.returncode == 2
+    assert "broken.pem" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "d").exists()
 
 
 def test_a_caller_beyond_this_machine_who_gives_no_ca_is_told_to_give_it(start_with_tls: Callable[..., Any]) -> None:

@@ -40,7 +40,9 @@ def main(
         Path | None,
         typer.Option(help="Tokens, one a line; a caller must send one. Read again when changed."),
     ] = None,
-    tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain of the service (PEM).")] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Certificate chain of the service (PEM). Read again when changed.")
+    ] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
     tls_client_ca: Annotated[Path | None, typer.Option(help="Callers need a certificate of this CA (PEM).")] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Go without token or TLS.")] = False,

@@ -12,7 +12,8 @@ from pathlib import Path
 import grpc
 
 from readlabel.messages import AddressInUseError, InputError
-from readlabel.server.config import ServerConfig, Tls
+from readlabel.server.certificates import Certificates
+from readlabel.server.config import ServerConfig
 
 MAX_SOCKET_PATH = 107
 
@@ -41,7 +42,7 @@ def check_address(config: ServerConfig) -> list[str]:
     return [f"INSECURE: {config.listen} lacks {want}" for want in wants]
 
 
-def bind(server: grpc.aio.Server, config: ServerConfig) -> str:
+def bind(server: grpc.aio.Server, config: ServerConfig, certificates: Certificates | None) -> str:
     """Listen.
 
     Returns:
@@ -49,7 +50,6 @@ def bind(server: grpc.aio.Server, config: ServerConfig) -> str:
 
     Raises:
         AddressInUseError: the port is taken, or not to be had.
-        InputError: the TLS files cannot be read or used.
     """
     if config.socket is not None:
         target = f"unix:{config.socket}"
@@ -57,10 +57,10 @@ def bind(server: grpc.aio.Server, config: ServerConfig) -> str:
         host, port = split_address(config.listen or "")
         target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
-        if config.tls is None:
+        if certificates is None:
             bound = server.add_insecure_port(target)
         else:
-            bound = server.add_secure_port(target, _credentials(config.tls))
+            bound = server.add_secure_port(target, certificates.credentials)
     except RuntimeError:
         bound = 0
     if bound == 0:
@@ -131,12 +131,3 @@ def _check_socket(path: Path, insecure: bool) -> list[str]:
             raise InputError(f"{problem}; --insecure goes without")
         return [f"INSECURE: {problem}"]
     return []
-
-
-def _credentials(tls: Tls) -> grpc.ServerCredentials:
-    try:
-        pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
-        client_ca = tls.client_ca.read_bytes() if tls.client_ca else None
-    except OSError as error:
-        raise InputError(f"{error.filename}: the TLS file cannot be read: {error.strerror}") from error
-    return grpc.ssl_server_credentials([pair], client_ca, require_client_auth=client_ca is not None)

@@ -26,6 +26,7 @@ from readlabel.messages import OutputError
 from readlabel.server.addresses import bind, check_address
 from readlabel.server.blob_servicer import BlobServicer
 from readlabel.server.blob_store import BlobStore
+from readlabel.server.certificates import Certificates
 from readlabel.server.config import ServerConfig
 from readlabel.server.data_dir import check_writable, lock_data_dir
 from readlabel.server.desk import RunDesk
@@ -67,6 +68,7 @@ async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
     for warning in check_address(config):
         say(warning)
     tokens = Tokens(config.token_file) if config.token_file else None
+    certificates = Certificates(config.tls) if config.tls else None
     slots = plan_slots(config.devices, config.threads, config.private)
     config = replace(config, lease_dir=config.lease_dir or _usual_lease_dir(config, slots))
     if config.checkpoint_dir is not None:
@@ -115,7 +117,7 @@ async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
             TrainingServicer(desk, config.limits, lambda: [runner.device for runner in runners]),
             BlobServicer(blobs, config.limits, telemetry),
         )
-        address = bind(server, config)
+        address = bind(server, config, certificates)
         closing.callback(desk.bell.close)
         closing.push_async_callback(_stop_all, runners)
         for runner in runners:
