@@ -45,6 +45,7 @@ LIBRARY = Library(
     ),
     strand="fwd",
 )
+VALIDATION = "validation.parquet"
 NETWORK = Hyperparameters(
     batch_size=32,
     embedding_dim=32,
@@ -78,9 +79,11 @@ class Bench:
             library=LIBRARY,
             options=TrainingOptions(seed=seed),
         )
-        blob = file_ref(reads)
-        self.client.upload(reads, blob)
-        return RunSpec(point=point, training_reads=blob, validation_reads=blob)
+        paths = reads, reads.with_name(VALIDATION)
+        blobs = [file_ref(path) for path in paths]
+        for path, blob in zip(paths, blobs, strict=True):
+            self.client.upload(path, blob)
+        return RunSpec(point=point, training_reads=blobs[0], validation_reads=blobs[1])
 
     def cpu_seconds(self) -> float:
         times = psutil.Process(self.process.pid).cpu_times()
@@ -117,11 +120,13 @@ def service(*options: str, scripted: bool = False) -> Iterator[Bench]:
 
 
 def simulate(path: Path, num_reads: int) -> Path:
+    """Reads to train on, and as many beside them to judge the model by."""
     from readlabel.simulator.parameters import SimulationParameters
     from readlabel.simulator.write import write_simulated
 
     parameters = SimulationParameters(min_cdna=100, max_cdna=300)
-    write_simulated(path, LIBRARY, parameters, seed=1, stream="training", num_reads=num_reads)
+    for file, stream in ((path, "training"), (path.with_name(VALIDATION), "validation")):
+        write_simulated(file, LIBRARY, parameters, seed=1, stream=stream, num_reads=num_reads)
     return path
 
 
@@ -131,6 +136,7 @@ def script(folder: Path, epochs: int) -> tuple[Path, Path]:
     gate.mkdir()
     path = folder / "script.parquet"
     path.write_text("PAR1\n" + json.dumps({"epochs": epochs, "gate": str(gate)}) + "\nPAR1")
+    path.with_name(VALIDATION).write_text("nobody looks here")
     return path, gate
 
 

@@ -189,14 +189,10 @@ class Script:
             words["gate"] = str(self.gate)
         self.path = folder / f"script-{number}.parquet"  # in name and first and last letters: all that a client checks
         self.path.write_text("PAR1\n" + json.dumps({"epochs": 3, "number": number, **words}) + "\nPAR1")
-        reads = file_ref(self.path)
-        point = GridPoint(hyperparameters=TINY, library=LIBRARY, options=TrainingOptions(seed=number))
-        self.spec = RunSpec(point=point, training_reads=reads, validation_reads=reads)
-        self.validation = (
-            folder / f"validation-{number}.parquet"
-        )  # for `readlabel train`, which wants other reads there
+        self.validation = folder / f"validation-{number}.parquet"
         self.validation.write_text("PAR1, nobody looks here, PAR1")
-        self.trained = self.spec.model_copy(update={"validation_reads": file_ref(self.validation)})
+        point = GridPoint(hyperparameters=TINY, library=LIBRARY, options=TrainingOptions(seed=number))
+        self.spec = RunSpec(point=point, training_reads=file_ref(self.path), validation_reads=file_ref(self.validation))
 
     def open(self, *epochs: int) -> None:
         """Let the worker train these epochs."""
@@ -205,8 +201,13 @@ class Script:
 
     def create(self, client: TrainingClient, **options: Any) -> str:
         """Upload the reads and create the run; its name."""
-        client.upload(self.path, self.spec.training_reads)
+        self.upload(client)
         return client.create(self.spec, **options).name
+
+    def upload(self, client: TrainingClient) -> bool:
+        """Upload the reads; whether the training reads had to be sent."""
+        client.upload(self.validation, self.spec.validation_reads)
+        return client.upload(self.path, self.spec.training_reads)
 
 
 @pytest.fixture(scope="session")
@@ -268,7 +269,7 @@ def trained_in_turn(processes: Processes, make_script: Callable[..., Script], tm
     def start(script: Script, inside: Sequence[str]) -> tuple[subprocess.Popen[str], TrainingClient]:
         folder = Path(tempfile.mkdtemp(prefix="rl-", dir="/tmp"))
         processes.sockets.append(folder)
-        options = ["--private", "--socket", folder / "s.sock", "--link", script.path]
+        options = ["--private", "--socket", folder / "s.sock", "--link", script.path, "--link", script.validation]
         options += ["--worker-command", SCRIPTED_WORKER]
         process = processes.start("serve", *options, inside=inside, stdin=subprocess.PIPE, env=environment)
         assert " serves " in process.stdout.readline()

@@ -75,7 +75,7 @@ def test_metrics_tell_the_queue_the_runs_the_devices_and_the_bytes(
     assert idle["readlabel_trained_bases_total"][()] == 9 * 2000
     assert idle["readlabel_bases_per_second"]["cpu:0",] == 0
     assert idle["readlabel_device_memory_bytes"]["cpu:0",] == 0
-    sent = sum(one.path.stat().st_size for one in (script, *waiting))
+    sent = script.validation.stat().st_size + sum(one.path.stat().st_size for one in (script, *waiting))
     assert idle["readlabel_blob_bytes_total"] == {("in",): sent, ("out",): artifact.blob.size_bytes}
 
 

@@ -93,7 +93,7 @@ def test_the_command_collects_what_a_stopped_service_need_not_keep(
     script, abandoned = make_script(), make_script()
     with service.client() as client:
         run = ended(client, script)
-        client.upload(abandoned.path, abandoned.spec.training_reads)
+        abandoned.upload(client)
         busy = processes.run("gc", "--data-dir", service.data_dir)
         assert busy.returncode == 73
         assert "another readlabel serve uses this folder" in busy.stderr
@@ -104,7 +104,7 @@ def test_the_command_collects_what_a_stopped_service_need_not_keep(
     (service.data_dir / "uploads" / f"{'0' * 64}.9").write_text("half")
     make_old(service.data_dir)
     (service.data_dir / "checkpoints" / ("0" * 32)).mkdir()  # of a run that is gone
-    assert "removed 0 runs and 3 files" in processes.run(*gc).stdout
+    assert "removed 0 runs and 4 files" in processes.run(*gc).stdout
     assert blobs(service.data_dir) == {artifact.blob.sha256 for artifact in run.artifacts}
     assert list((service.data_dir / "checkpoints").iterdir()) == []
     assert "removed 1 runs and 0 files" in processes.run(*gc, "--keep-runs", "0").stdout
@@ -153,10 +153,10 @@ def test_a_blob_that_a_caller_was_told_of_stays_for_the_run_that_it_creates_next
     service = start_service("--devices", "cpu:1")
     script = make_script()
     with service.client() as client:
-        client.upload(script.path, script.spec.training_reads)
+        script.upload(client)
     make_old(service.data_dir)
     with service.client() as client:
-        assert not client.upload(script.path, script.spec.training_reads), "it is there"
+        assert not script.upload(client), "it is there"
     assert service.terminate() == 0
     service = start_service("--devices", "cpu:1", *KEEP_NOTHING)
     with service.client() as client:

@@ -61,8 +61,22 @@ def test_validate_only_checks_and_changes_nothing(client: TrainingClient, make_s
     with pytest.raises(ServiceError, match="upload first") as caught:
         client.create(script.spec, validate_only=True)
     assert caught.value.reason == "MISSING_BLOBS"
-    client.upload(script.path, script.spec.training_reads)
+    script.upload(client)
     assert client.create(script.spec, validate_only=True).run_id == script.spec.run_id
+    assert list(client.list()) == []
+
+
+def test_reads_that_are_to_judge_what_was_learned_from_them_are_refused(
+    client: TrainingClient, make_script: Callable[..., Any]
+) -> None:
+    script = make_script()
+    script.upload(client)
+    for validate_only in (True, False):
+        with pytest.raises(InputError, match=r"training_run\.spec\.validation_reads: are the training reads"):
+            client.create(
+                script.spec.model_copy(update={"validation_reads": script.spec.training_reads}),
+                validate_only=validate_only,
+            )
     assert list(client.list()) == []
 
 
@@ -202,7 +216,7 @@ def test_the_service_says_what_it_is(client: TrainingClient, make_script: Callab
 
 def test_another_engine_is_refused(client: TrainingClient, make_script: Callable[..., Any]) -> None:
     script = make_script()
-    client.upload(script.path, script.spec.training_reads)
+    script.upload(client)
     point = script.spec.point.model_copy(update={"engine_revision": ENGINE_REVISION + 1})
     with pytest.raises(ServiceMismatchError, match="engine"):
         client.create(script.spec.model_copy(update={"point": point}))

@@ -213,9 +213,9 @@ def test_a_client_of_a_standing_service_that_is_stopped_leaves_the_run_and_says_
     process.terminate()
     status, stdout, _ = end(process)
     assert status == 143
-    how_to_cancel = f"readlabel runs cancel {script.trained.run_id} --service {service.address}"
+    how_to_cancel = f"readlabel runs cancel {script.spec.run_id} --service {service.address}"
     assert how_to_cancel in stdout
-    watching = processes.start("runs", "watch", script.trained.run_id, "--service", service.address)
+    watching = processes.start("runs", "watch", script.spec.run_id, "--service", service.address)
     lines_until(watching, "epoch 1/3")
     watching.send_signal(signal.SIGINT)
     status, stdout, _ = end(watching)
@@ -228,7 +228,7 @@ def test_a_client_of_a_standing_service_that_is_stopped_leaves_the_run_and_says_
     assert status == 0, stderr
     assert json.loads((tmp_path / "run" / "run.json").read_text())["state"] == "SUCCEEDED"
     with service.client() as client:
-        assert len(client.get(script.trained.run_id).attempts) == 1
+        assert len(client.get(script.spec.run_id).attempts) == 1
 
 
 def test_a_run_that_another_caller_cancels_is_no_outcome(
@@ -240,7 +240,7 @@ def test_a_run_that_another_caller_cancels_is_no_outcome(
     process = train(processes, point, (script.path, script.validation), tmp_path / "run", "--service", service.address)
     lines_until(process, "running")
     with service.client() as client:
-        client.cancel(script.trained.run_id)
+        client.cancel(script.spec.run_id)
     status, _, stderr = end(process)
     assert status == 75
     assert "was cancelled" in stderr

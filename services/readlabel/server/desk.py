@@ -20,6 +20,8 @@ from readlabel.messages import (
     Attempt,
     EpochMetrics,
     Failure,
+    InputError,
+    Problem,
     RunRecord,
     RunState,
     StartedEvent,
@@ -64,8 +66,12 @@ class RunDesk:
 
         Raises:
             RpcError: another engine, missing reads, a full queue, or a run that is about to be cancelled.
+            InputError: what is to judge the model is what it learns from.
         """
         self._check_engine(asked)
+        if asked.spec.training_reads.sha256 == asked.spec.validation_reads.sha256:
+            why = "are the training reads: the figures would be of reads that the model has learned"
+            raise InputError([Problem("training_run.spec.validation_reads", why)])
         run_id = asked.spec.run_id
         found = self.store.get(run_id)
         if found is not None and self._stands(found.run):

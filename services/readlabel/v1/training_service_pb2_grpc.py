@@ -84,7 +84,7 @@ class TrainingServiceServicer(object):
         - QUEUED, RUNNING, SUCCEEDED, or FAILED by its parameters: it is returned as it is;
         - CANCELLING: FAILED_PRECONDITION, with RetryInfo;
         - CANCELLED, or FAILED for another reason: it is queued again and goes on from its checkpoint.
-        Both reads must be in the blob store before. Deadline: 30 s.
+        Both reads must be in the blob store before, and differ. Deadline: 30 s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

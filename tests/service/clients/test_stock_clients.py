@@ -65,15 +65,16 @@ def test_grpcurl_finds_its_way_by_reflection_and_trains(service: Any, make_scrip
     assert "optional int32 conv_filters" in grpcurl(address, "describe", "readlabel.v1.Hyperparameters")
 
     script = make_script()
-    data, reads = script.path.read_bytes(), script.spec.training_reads
-    blob = {"sha256": reads.sha256, "size_bytes": str(reads.size_bytes)}
-    chunk = {"data": base64.b64encode(data).decode(), "crc32c": google_crc32c.value(data)}
-    missing = json.loads(grpcurl(address, BLOBS, "FindMissingBlobs", given={"blobs": [blob]}))
-    assert missing["missing"][0]["sha256"] == reads.sha256
-    parts = [{"blob": blob}, {"chunk": chunk, "finish_write": True}]
-    assert json.loads(grpcurl(address, BLOBS, "WriteBlob", given=parts))["complete"] is True
+    spec: dict[str, Any] = {"point": POINT}
+    for name, path in (("training_reads", script.path), ("validation_reads", script.validation)):
+        reads, data = getattr(script.spec, name), path.read_bytes()
+        blob = spec[name] = {"sha256": reads.sha256, "size_bytes": str(reads.size_bytes)}
+        chunk = {"data": base64.b64encode(data).decode(), "crc32c": google_crc32c.value(data)}
+        missing = json.loads(grpcurl(address, BLOBS, "FindMissingBlobs", given={"blobs": [blob]}))
+        assert missing["missing"][0]["sha256"] == reads.sha256
+        parts = [{"blob": blob}, {"chunk": chunk, "finish_write": True}]
+        assert json.loads(grpcurl(address, BLOBS, "WriteBlob", given=parts))["complete"] is True
 
-    spec = {"point": POINT, "training_reads": blob, "validation_reads": blob}
     created = json.loads(grpcurl(address, TRAINING, "CreateTrainingRun", given={"training_run": {"spec": spec}}))
     events = grpcurl(address, TRAINING, "WatchTrainingRun", given={"name": created["name"]})
     assert re.findall(r'"epoch": (\d+)', events) == ["1", "2", "3"]

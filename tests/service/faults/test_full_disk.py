@@ -136,7 +136,7 @@ def test_a_service_with_a_full_disk_refuses_new_runs_and_answers_all_else(
     with service.client() as client:
         name = done.create(client)
         list(client.watch(name))
-        client.upload(refused.path, refused.spec.training_reads)
+        refused.upload(client)
         filler = fill(disk, leave=0)
         with pytest.raises(ServiceError) as caught:
             for priority in range(100):  # what SQLite holds in reserve may take some

@@ -53,7 +53,7 @@ def test_a_killed_client_leaves_its_run_and_the_same_command_attaches_to_it(
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "run" / "run.json").exists()
     with service.client() as client:
-        run = client.get(script.trained.run_id)
+        run = client.get(script.spec.run_id)
         assert (run.state, len(run.attempts)) == ("SUCCEEDED", 1)
         epochs = [event.epoch.epoch for event in client.watch(run.name) if event.epoch is not None]
         assert epochs == list(range(1, KILLS + 3))

@@ -190,7 +190,7 @@ def test_nothing_grows(start_service: Callable[..., Any], make_script: Callable[
     samples: list[Sample] = []
     with service.client() as client:
         for script in scripts:
-            client.upload(script.path, script.spec.training_reads)
+            script.upload(client)
         mix = Mix(service, client, scripts, rng)
         until = time.monotonic() + 60 * MINUTES
         while time.monotonic() < until:
