@@ -134,6 +134,20 @@ def test_a_port_without_token_or_tls_is_refused_unless_insecure(processes: Any, 
     assert not (tmp_path / "d").exists()
 
 
+def test_a_socket_that_is_given_as_an_address_to_listen_on_is_pointed_to_its_option(
+    processes: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "s"
+    for option, message in (
+        ("--listen", f"--listen takes HOST:PORT; for a Unix socket give --socket {path}"),
+        ("--metrics-listen", "HOST:PORT is expected"),
+    ):
+        ended = processes.run("serve", option, f"unix:{path}", "--insecure", "--data-dir", tmp_path / "d")
+        assert ended.returncode == 2, option
+        assert message in ended.stderr.replace("\n ", "")
+        assert not (tmp_path / "d").exists(), option
+
+
 def test_insecure_says_so_aloud(start_service: Callable[..., Any]) -> None:
     service = start_service("--listen", "127.0.0.1:0", "--insecure")
     assert service.lines[0].startswith("INSECURE: ")

@@ -94,6 +94,8 @@ def main(
     set_up_logging(log_format)
     if listen is not None and socket is not None:
         raise InputError("give --listen or --socket, not both")
+    if listen is not None and listen.startswith("unix:"):
+        raise InputError(f"--listen takes HOST:PORT; for a Unix socket give --socket {listen.removeprefix('unix:')}")
     if (tls_cert is None) != (tls_key is None):
         raise InputError("--tls-cert and --tls-key go together")
     if private and (socket is None or data_dir is not None):

@@ -19,15 +19,17 @@ MAX_SOCKET_PATH = 107
 
 
 def check_address(config: ServerConfig) -> list[str]:
-    """Whether the service may be offered there as it is configured.
+    """Whether the service may be offered there as it is configured, and its metrics' address is one.
 
     Returns:
         Warnings, for what `insecure` allows.
 
     Raises:
-        InputError: not without `insecure`.
+        InputError: not without `insecure`, or an address is none.
         AddressInUseError: somebody listens there already; found out before anything is written.
     """
+    if config.metrics_listen is not None:
+        split_address(config.metrics_listen)
     if config.socket is not None:
         return _check_socket(config.socket, config.insecure)
     host, port = split_address(config.listen or "")
