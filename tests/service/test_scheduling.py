@@ -263,6 +263,22 @@ def test_a_run_of_another_engine_that_did_not_end_fails_at_the_start(
         assert (run.state, run.failure.reason) == ("FAILED", "ENGINE_CHANGED")
 
 
+def test_a_run_whose_reads_went_from_the_store_while_it_waited_is_trained_when_they_are_sent_again(
+    service: Any, client: TrainingClient, make_script: Scripts
+) -> None:
+    busy, waiting = make_script(gated=True), make_script()
+    names = [script.create(client) for script in (busy, waiting)]
+    digest = waiting.spec.training_reads.sha256
+    (service.data_dir / "blobs" / digest[:2] / digest).unlink()
+    busy.open(1, 2, 3)
+    wait_for_state(client, names[1], "FAILED")
+    failure = client.get(names[1]).failure
+    assert failure is not None
+    assert (failure.reason, failure.message.partition(" ")[0]) == ("INTERNAL", "training_reads")
+    assert waiting.create(client) == names[1]
+    wait_for_state(client, names[1], "SUCCEEDED")
+
+
 def test_memory_processes_and_files_of_ended_runs_are_given_back(
     service: Any, client: TrainingClient, make_script: Scripts, until: Callable[..., Any]
 ) -> None:

@@ -148,6 +148,11 @@ class RunDesk:
             if not self.store.needs(blob.sha256):
                 self._blobs.discard(self._blobs.path(blob), unused_since=time.time())
 
+    def missing_reads(self, run: TrainingRun) -> dict[str, str]:
+        """Those of a run's reads that are not here: field of the spec → SHA-256."""
+        reads = {"training_reads": run.spec.training_reads, "validation_reads": run.spec.validation_reads}
+        return {name: blob.sha256 for name, blob in reads.items() if not self._blobs.has(blob)}
+
     # What slots and their workers report
 
     async def wait_for_work(self) -> None:
@@ -292,9 +297,8 @@ class RunDesk:
             )
 
     def _check_reads(self, run: TrainingRun) -> None:
-        reads = {"training_reads": run.spec.training_reads, "validation_reads": run.spec.validation_reads}
-        missing = {name: blob.sha256 for name, blob in reads.items() if not self._blobs.has(blob)}
-        for blob in reads.values():
+        missing = self.missing_reads(run)
+        for blob in (run.spec.training_reads, run.spec.validation_reads):
             self._blobs.touch(blob)
         if missing:
             listed = ", ".join(f"{name} ({digest})" for name, digest in missing.items())

@@ -137,6 +137,11 @@ class SlotRunner:
 
     async def _train(self, stored: StoredRun, device: str) -> None:
         run_id = stored.run.run_id
+        if missing := self._desk.missing_reads(stored.run):
+            # For a worker they would be a fault of what was asked, and so the run's outcome for good.
+            why = f"{' and '.join(missing)} went from the service's store while the run waited; create it again"
+            self._desk.finish(run_id, "FAILED", Failure(reason="INTERNAL", message=why))
+            return
         worker, worker_log = None, None
         try:
             worker, worker_log = await self._ready_worker()
