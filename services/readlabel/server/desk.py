@@ -7,8 +7,8 @@ callers, or a caller and a worker, can never change a run at once.
 from __future__ import annotations
 
 import asyncio
+import math
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -146,7 +146,7 @@ class RunDesk:
             self.bell.ring(run.run_id)
         for blob in {artifact.blob for run in runs for artifact in run.artifacts}:
             if not self.store.needs(blob.sha256):
-                self._blobs.discard(self._blobs.path(blob), unused_since=time.time())
+                self._blobs.discard(self._blobs.path(blob), unused_since=math.inf)
 
     def missing_reads(self, run: TrainingRun) -> dict[str, str]:
         """Those of a run's reads that are not here: field of the spec → SHA-256."""

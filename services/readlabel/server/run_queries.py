@@ -15,8 +15,9 @@ from readlabel.wire import TrainingRun
 _FEW = 10_000
 """A condition that fewer runs meet is looked up first; so many are found within milliseconds."""
 _QUEUED_SINCE = """
-    SELECT MAX(json_extract(events.document, '$.event_time')) FROM events
+    SELECT json_extract(events.document, '$.event_time') FROM events
     WHERE events.run = runs.id AND json_extract(events.document, '$.state_change.state') = 'QUEUED'
+    ORDER BY events.sequence DESC LIMIT 1
 """
 
 
