@@ -32,6 +32,9 @@ from readlabel.wire import (
 
 _STATES = {value.number: value.name.removeprefix("RUN_STATE_") for value in training_run_pb2.RunState.DESCRIPTOR.values}
 
+_LISTS_AT_ONCE = 2
+"""Others wait: the threads are there for uploads too, and each takes time from all other calls."""
+
 
 class TrainingServicer(training_service_pb2_grpc.TrainingServiceServicer):
     """Translates between proto and the desk; the rules are the desk's."""
@@ -40,6 +43,7 @@ class TrainingServicer(training_service_pb2_grpc.TrainingServiceServicer):
         self._desk = desk
         self._limits = limits
         self._devices = devices
+        self._listing = asyncio.Semaphore(_LISTS_AT_ONCE)
         self._schema = json.dumps(Hyperparameters.model_json_schema())
 
     async def GetServerInfo(self, _request: pb.GetServerInfoRequest, _context: Any) -> pb.ServerInfo:  # noqa: N802
@@ -98,7 +102,8 @@ class TrainingServicer(training_service_pb2_grpc.TrainingServiceServicer):
             token = "" if cursor is None else base64.urlsafe_b64encode(f"{asked}.{cursor}".encode()).decode()
             return to_proto(RunPage(training_runs=tuple(runs), next_page_token=token), pb.ListTrainingRunsResponse)
 
-        return await asyncio.to_thread(page)
+        async with self._listing:
+            return await asyncio.to_thread(page)
 
     async def WatchTrainingRun(  # noqa: N802
         self, request: pb.WatchTrainingRunRequest, _context: Any
