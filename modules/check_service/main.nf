@@ -1,5 +1,5 @@
 // Asks the standing service whether it would train for this pipeline, before anything is simulated for it. Where it does
-// not answer, lets nobody in or is of another version, refusal.txt says so.
+// not answer, lets nobody in, lets us only read or is of another version, refusal.txt says so.
 process CHECK_SERVICE {
     tag "${service}"
     label 'process_light'

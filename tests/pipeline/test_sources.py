@@ -54,7 +54,7 @@ def service(launch):
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     token = launch.folder / "token"
-    token.write_text("a-token-of-this-test\n")
+    token.write_text("a-token-of-this-test\na-token-that-looks-on read\n")
     token.chmod(0o600)
     command = ["serve", "--listen", address, "--token-file", token, "--data-dir", launch.folder / "service"]
     with (launch.folder / "serve.log").open("w") as log:
@@ -65,12 +65,18 @@ def service(launch):
 
 
 def test_a_standing_service_trains_for_the_pipeline_that_has_its_token(launch, service):
-    locked_out = launch.train("--service", service, outdir="locked out")
-    assert locked_out.exit_status == 1
-    assert "lets nobody in like this: no token was sent" in locked_out.output
-    assert "--service_token_file" in locked_out.output
-    assert "Command executed" not in locked_out.output
-    assert {task.process for task in locked_out.tasks} <= {"CHECK_SERVICE", "EXPAND_GRID"}
+    looking_on = launch.folder / "read"
+    looking_on.write_text("a-token-that-looks-on\n")
+    for given, message in (
+        ((), "no token was sent: send the metadata 'authorization: Bearer <token>' (readlabel: --service_token_file)"),
+        (("--service_token_file", "read"), "the token may only read"),
+    ):
+        locked_out = launch.train("--service", service, *given, outdir="locked out")
+        assert locked_out.exit_status == 1
+        assert "lets nobody in like this" in locked_out.output
+        assert message in locked_out.output
+        assert "Command executed" not in locked_out.output
+        assert {task.process for task in locked_out.tasks} <= {"CHECK_SERVICE", "EXPAND_GRID"}
 
     trained = launch.train("--service", service, "--service_token_file", "token")
     assert trained.exit_status == 0, trained.output

@@ -109,6 +109,24 @@ def test_a_token_opens_and_can_be_changed_while_the_service_runs(
         client.check_version()
 
 
+def test_a_token_that_may_only_read_is_told_so_before_anything_is_made_for_the_service(
+    start_service: Callable[..., Any], processes: Any, tmp_path: Path
+) -> None:
+    service_tokens, read, write = (tmp_path / name for name in ("tokens", "read", "write"))
+    service_tokens.write_text(f"{TOKEN} read\n{TOKEN[::-1]} write\n")
+    read.write_text(TOKEN + "\n")
+    write.write_text(TOKEN[::-1] + "\n")
+    service = start_service("--listen", "127.0.0.1:0", "--token-file", service_tokens)
+    asked = ("health", "--training", "--service", service.address, "--token-file")
+    assert processes.run(*asked, write).returncode == 0
+    refused = processes.run(*asked, read)
+    assert (refused.returncode, refused.stdout) == (77, "")
+    assert "the token may only read" in refused.stderr
+    assert f"ask for a token of scope write; tried {service.address}" in refused.stderr
+    with service.client(token_file=read) as client:
+        assert list(client.list()) == []
+
+
 def test_tls_and_token_together(start_service: Callable[..., Any], token_file: Path, certificates: Path) -> None:
     service = start_service(
         *("--listen", "127.0.0.1:0", "--token-file", token_file),

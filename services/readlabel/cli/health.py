@@ -24,7 +24,8 @@ def main(
 ) -> None:
     """Ask a training service whether it serves: status 0 when it does, 69 when not. No token is needed.
 
-    With --training, status 77 when it lets nobody in with this token, and 76 when it is of another version.
+    With --training, status 77 when it lets nobody in with this token or the token may only read, and 76 when it is of
+    another version.
 
     \b
     Example:
@@ -38,4 +39,5 @@ def main(
     if training:
         with TrainingClient(endpoint) as client:
             client.check_version()
+            client.check_scope()
     print(f"{endpoint.address} serves")

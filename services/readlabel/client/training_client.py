@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -107,6 +108,15 @@ class TrainingClient:
                 f"{info.engine_revision}; this client needs revision {ENGINE_REVISION}: use one version on both sides"
             )
         return info
+
+    def check_scope(self) -> None:
+        """Make sure that the service lets this caller train.
+
+        Raises:
+            ServiceRefusedError: the token may only read.
+        """
+        with suppress(InputError):  # a request that asks for nothing has a fault, and who may only read hears of none
+            self._unary(self._training.CreateTrainingRun, pb.CreateTrainingRunRequest(validate_only=True))
 
     def create(
         self, spec: RunSpec, tags: Mapping[str, str] | None = None, priority: int = 0, validate_only: bool = False
