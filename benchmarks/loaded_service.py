@@ -8,15 +8,17 @@ runs one of those processes, which prints one line of JSON.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import shlex
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +28,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from readlabel.artifacts.digest import file_ref
 from readlabel.client import Endpoint, TrainingClient
-from readlabel.messages import GridPoint, Hyperparameters, Library, RunSpec, Segment, TrainingOptions
+from readlabel.messages import BlobRef, GridPoint, Hyperparameters, Library, RunSpec, Segment, TrainingOptions
+from readlabel.server.run_store import RunStore, StoredRun
 from readlabel.v1 import training_service_pb2 as pb
 from readlabel.v1 import training_service_pb2_grpc
+from readlabel.wire import TrainingRun, run_name
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTED_WORKER = shlex.join([sys.executable, str(ROOT / "tests" / "service" / "scripted_worker.py")])
@@ -46,6 +50,7 @@ LIBRARY = Library(
     strand="fwd",
 )
 VALIDATION = "validation.parquet"
+SWEEP = 50
 NETWORK = Hyperparameters(
     batch_size=32,
     embedding_dim=32,
@@ -69,7 +74,8 @@ class Bench:
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
         self.process = subprocess.Popen(command, env=quiet, **pipes)
         assert self.process.stdout is not None
-        next(line for line in self.process.stdout if " serves " in line)
+        told = list(itertools.takewhile(lambda line: " serves " not in line, self.process.stdout))
+        self.metrics = next((line.split()[-1] for line in told if line.startswith("metrics at ")), "")
         self.address = f"unix:{folder / 's'}"
         self.client = TrainingClient(Endpoint(self.address))
 
@@ -108,8 +114,12 @@ class Bench:
 
 
 @contextmanager
-def service(*options: str, scripted: bool = False) -> Iterator[Bench]:
+def service(
+    *options: str, scripted: bool = False, prepare: Callable[[Path], None] = lambda _folder: None
+) -> Iterator[Bench]:
+    """A service in a new folder, of which `prepare` may make the folder of its data."""
     with tempfile.TemporaryDirectory(prefix="rl-", dir="/tmp") as name:
+        prepare(Path(name) / "data")
         bench = Bench(Path(name), *options, scripted=scripted)
         try:
             yield bench
@@ -128,6 +138,31 @@ def simulate(path: Path, num_reads: int) -> Path:
     for file, stream in ((path, "training"), (path.with_name(VALIDATION), "validation")):
         write_simulated(file, LIBRARY, parameters, seed=1, stream=stream, num_reads=num_reads)
     return path
+
+
+def many_runs(folder: Path, runs: int) -> None:
+    """A service's folder with so many runs that have ended, `SWEEP` in each sweep."""
+    folder.mkdir(mode=0o700)
+    store = RunStore(folder / "runs.sqlite")
+    blobs = [BlobRef(sha256=letter * 64, size_bytes=1) for letter in "ab"]
+    spec = RunSpec(
+        point=GridPoint(hyperparameters=NETWORK, library=LIBRARY), training_reads=blobs[0], validation_reads=blobs[1]
+    )
+    run = TrainingRun(name=run_name(f"{0:032x}"), spec=spec, state="SUCCEEDED", tags={"all": "x", "sweep": "0"})
+    store.save(StoredRun(run, 1))
+    store.close()
+    with closing(sqlite3.connect(folder / "runs.sqlite", isolation_level=None)) as db:
+        db.execute("BEGIN")
+        db.execute(
+            "WITH RECURSIVE copies (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM copies WHERE n < ?) "
+            "INSERT INTO runs (id, state, priority, queue_number, losses, tags, document) "
+            "SELECT printf('%032x', n), state, priority, n + 1, losses, tags, "
+            "replace(document, id, printf('%032x', n)) FROM runs, copies WHERE number = 1",
+            (runs - 1,),
+        )
+        db.execute("INSERT INTO tags SELECT number, 'all', 'x' FROM runs WHERE number > 1")
+        db.execute("INSERT INTO tags SELECT number, 'sweep', (number - 1) / ? FROM runs WHERE number > 1", (SWEEP,))
+        db.execute("COMMIT")
 
 
 def script(folder: Path, epochs: int) -> tuple[Path, Path]:
