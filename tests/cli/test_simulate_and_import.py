@@ -163,6 +163,7 @@ def test_a_refused_value_is_named_as_it_was_typed(
         (["--library", "missing.json"], "missing.json: cannot be read"),
         (["--training-seq-orders", "ORDERS", "--model-name", "other"], "no row for model 'other'; it has 10x3p_sc_ont"),
         (["--library", "LIBRARY", "--segment-error", "CBC:0.1"], "give NAME=MISMATCH,INSERTION,DELETION"),
+        (["--library", "LIBRARY", "--segment-error", "=0,0,0"], "give NAME=MISMATCH,INSERTION,DELETION"),
         (["--library", "LIBRARY", "--transcriptome", "ORDERS"], "line 1: FASTA begins with"),
     ],
 )

@@ -150,6 +150,18 @@ def test_segments_that_contradict_the_labels_are_refused(written: Path) -> None:
         read_reads(written)
 
 
+def test_one_changed_bit_of_a_sequence_is_told(written: Path) -> None:
+    """Most changes of compressed bases give other bases, which nothing else in the file contradicts."""
+    column = pq.read_metadata(written).row_group(0).column(1)
+    assert column.path_in_schema == "sequence"
+    last = column.data_page_offset + column.total_compressed_size - 1
+    whole = written.read_bytes()
+    for place in range(last - 40, last):
+        written.write_bytes(whole[:place] + bytes([whole[place] ^ 2]) + whole[place + 1 :])
+        with pytest.raises(InputError, match="cut short or damaged"):
+            read_reads(written)
+
+
 def test_a_missing_column_is_named(written: Path) -> None:
     rewrite(written, lambda table: table.drop_columns(["pair"]))
     with pytest.raises(InputError, match="lacks the column pair"):

@@ -183,6 +183,12 @@ def test_error_rates_of_an_unknown_segment_are_refused(draw: Draw) -> None:
         draw(5, segment_errors=[override])
 
 
+def test_rates_that_sum_to_1_as_they_are_typed_are_taken(draw: Draw, make_library: Make) -> None:
+    """Added one after another, these come to a little more than 1."""
+    reads = draw(50, make_library("5p=ACGT"), mismatch_rate=0.56, insertion_rate=0.33, deletion_rate=0.11)
+    assert len(reads) == 100
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

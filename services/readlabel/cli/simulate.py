@@ -157,6 +157,8 @@ def _segment_error(text: str) -> dict[str, Any]:
     """``CBC=0.01,0.02,0.03`` as the fields of `SegmentErrors`."""
     name, _, numbers = text.partition("=")
     try:
+        if not name:
+            raise ValueError
         mismatch, insertion, deletion = (float(number) for number in numbers.split(","))
     except ValueError:
         raise InputError(

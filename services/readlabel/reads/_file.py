@@ -29,7 +29,7 @@ def open_file(path: Path, format_name: str, schema_version: int, schema: Any) ->
         InputError: the file is missing, cut short, damaged, of another format or of a later schema version.
     """
     try:
-        with pq.ParquetFile(path, memory_map=True) as file:
+        with pq.ParquetFile(path, memory_map=True, page_checksum_verification=True) as file:
             header = parse_header(path, (file.schema_arrow.metadata or {}).get(KEY), format_name, schema_version)
             _check_columns(path, file.schema_arrow, schema)
             yield file, header

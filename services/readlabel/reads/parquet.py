@@ -97,6 +97,7 @@ class ReadsEncoder:
                 column_encoding=dict.fromkeys(_DELTA_COLUMNS, "DELTA_BINARY_PACKED"),
                 write_statistics=["pair"],
                 write_page_index=False,
+                write_page_checksum=True,
             ) as writer:
                 writer.write_table(_table(group, self._schema), row_group_size=len(group))
             yield len(group), out.getvalue().to_pybytes()
