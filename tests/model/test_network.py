@@ -111,8 +111,8 @@ def test_dropout_rate_is_the_share_dropped_after_every_layer(
 
     drop, shares = layers.Dropout.__call__, []
 
-    def watched(self: Any, inputs: tf.Tensor, visible: tf.Tensor | None = None) -> tf.Tensor:
-        outputs = drop(self, inputs, visible)
+    def watched(self: Any, inputs: tf.Tensor, visible: tf.Tensor | None = None, **options: bool) -> tf.Tensor:
+        outputs = drop(self, inputs, visible, **options)
         kept = np.asarray(inputs if visible is None else inputs * tf.cast(visible, inputs.dtype)) != 0
         shares.append(float((np.asarray(outputs)[kept] == 0).mean()))
         return outputs
