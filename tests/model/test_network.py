@@ -333,6 +333,6 @@ def test_bucket_lengths_are_few_and_close() -> None:
     lengths = np.arange(1, 100_001)
     buckets = np.array([bucket_length(int(length)) for length in lengths])
     assert (buckets >= lengths).all()
-    assert not (buckets % 16).any()
-    assert (buckets <= 1.0625 * lengths + 16).all()
-    assert len(np.unique(buckets)) < 170
+    assert not (buckets % 32).any()
+    assert (buckets <= 1.0625 * lengths + 32).all()
+    assert len(np.unique(buckets)) < 140

@@ -3,7 +3,8 @@
 An LSTM's step needs the state before it only for ``h × recurrent_kernel``; the inputs' share of the gates can be had
 for a whole chunk at once, and so can all gradients except that of the state. So a chunk is: one product for its inputs,
 one compiled loop, and on the way back one compiled loop and three products, while their operands are in the cache.
-One chunk of either direction is compiled for a number of rows and units, never for a read length.
+One chunk of either direction is compiled for a number of rows and units, never for a read length; one more for what is
+left of a length that is no multiple of `CHUNK`, which `readlabel.model.buckets` has none of.
 
 Inside, gates lie in the order i, f, o, c, and the sigmoids are written as ``(1 + tanh(x / 2)) / 2`` with the half moved
 into the weights: one tanh over all four gates is what vectorises best. The compiled loops read with `tf.gather` and
@@ -34,9 +35,7 @@ def run_chunks(
     Returns:
         ``(time, batch, units)`` float32.
     """
-    time = tf.shape(inputs)[0]
-    padded = tf.pad(inputs, [[0, -time % CHUNK], [0, 0], [0, 0]])
-    return _chunks(padded, _fold(kernel), _fold(recurrent_kernel), _fold(bias), dtype)[:time]
+    return _chunks(inputs, _fold(kernel), _fold(recurrent_kernel), _fold(bias), dtype)
 
 
 def _fold(weights: tf.Tensor) -> tf.Tensor:
@@ -48,7 +47,7 @@ def _fold(weights: tf.Tensor) -> tf.Tensor:
 def _chunks(
     inputs: tf.Tensor, kernel: tf.Tensor, recurrent_kernel: tf.Tensor, bias: tf.Tensor, dtype: tf.DType
 ) -> tf.Tensor:
-    count = tf.shape(inputs)[0] // CHUNK
+    count = -(-tf.shape(inputs)[0] // CHUNK)
     batch, features, units = tf.shape(inputs)[1], inputs.shape[2], recurrent_kernel.shape[0]
 
     def product(left: tf.Tensor, right: tf.Tensor, **transposed: bool) -> tf.Tensor:
@@ -62,10 +61,10 @@ def _chunks(
         inputs, kernel, recurrent_kernel, bias = map(tf.stop_gradient, (inputs, kernel, recurrent_kernel, bias))
 
         def rows(k: tf.Tensor) -> tf.Tensor:
-            return tf.reshape(inputs[k * CHUNK : (k + 1) * CHUNK], [CHUNK * batch, features])
+            return tf.reshape(inputs[k * CHUNK : (k + 1) * CHUNK], [-1, features])
 
         def ahead(k: tf.Tensor, h: tf.Tensor, c: tf.Tensor, outputs: tf.TensorArray, *arrays: tf.TensorArray) -> tuple:
-            given = tf.reshape(product(rows(k), kernel), [CHUNK, batch, 4 * units])
+            given = tf.reshape(product(rows(k), kernel), [-1, batch, 4 * units])
             *state, hs, cs, gates = _advance(given, recurrent_kernel, bias, h, c)
             kept = zip(arrays, (cs, gates), strict=True)
             return (
@@ -84,8 +83,7 @@ def _chunks(
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
             backward = tf.transpose(recurrent_kernel)
-            shapes = ([CHUNK, None, units], [CHUNK, None, 4 * units])
-            ones = tf.ones([1, CHUNK * batch])
+            shapes = ([None, None, units], [None, None, 4 * units])
 
             def back(
                 k: tf.Tensor,
@@ -99,13 +97,13 @@ def _chunks(
                 wanted = upstream[k * CHUNK : (k + 1) * CHUNK]
                 read = (tf.ensure_shape(one.read(k), shape) for one, shape in zip(kept, shapes, strict=True))
                 *state, dz = _retreat(wanted, *read, backward, dh, dc)
-                dz = tf.reshape(dz, [CHUNK * batch, 4 * units])
-                db += tf.matmul(ones, dz)[0]
+                dz = tf.reshape(dz, [-1, 4 * units])
+                db += tf.matmul(tf.ones([1, tf.shape(dz)[0]]), dz)[0]
                 dz = tf.cast(dz, dtype)
-                before = tf.reshape(history[k * CHUNK : (k + 1) * CHUNK], [CHUNK * batch, units])
+                before = tf.reshape(history[:-1][k * CHUNK : (k + 1) * CHUNK], [-1, units])
                 dk += tf.cast(product(rows(k), dz, transpose_a=True), tf.float32)
                 dr += tf.cast(product(before, dz, transpose_a=True), tf.float32)
-                dx = tf.reshape(product(dz, kernel, transpose_b=True), [CHUNK, batch, features])
+                dx = tf.reshape(product(dz, kernel, transpose_b=True), [-1, batch, features])
                 return k - 1, *(tf.ensure_shape(s, dh.shape) for s in state), dk, dr, db, array.write(k, dx)
 
             zeros = [tf.zeros_like(w) for w in (kernel, recurrent_kernel, bias)]
@@ -128,7 +126,7 @@ def _advance(
     """One chunk forward in time.
 
     Args:
-        given: ``(CHUNK, batch, 4 × units)``, the inputs' share of the gates.
+        given: ``(time, batch, 4 × units)``, the inputs' share of the gates.
         recurrent_kernel: ``(units, 4 × units)``.
         bias: ``(4 × units,)``.
         h: ``(batch, units)``, output before the chunk.
@@ -152,7 +150,7 @@ def _advance(
 
     gates = tf.cast(given, tf.float32) + bias  # each position's tanhs take the place of what they are made of
     none = tf.zeros_like(gates[..., :units])
-    _, *found = tf.while_loop(lambda i, *_: i < CHUNK, step, [0, h, c, none, none, gates], maximum_iterations=CHUNK)
+    _, *found = tf.while_loop(lambda i, *_: i < tf.shape(gates)[0], step, [0, h, c, none, none, gates])
     return tuple(found)
 
 
@@ -168,9 +166,9 @@ def _retreat(
     """The gradient of one chunk, backward in time.
 
     Args:
-        wanted: ``(CHUNK, batch, units)``, derivatives by the chunk's outputs from outside of the recurrence.
-        cs: ``(CHUNK, batch, units)``, the state before each position.
-        gates: ``(CHUNK, batch, 4 × units)``, tanhs of its gates.
+        wanted: ``(time, batch, units)``, derivatives by the chunk's outputs from outside of the recurrence.
+        cs: ``(time, batch, units)``, the state before each position.
+        gates: ``(time, batch, 4 × units)``, tanhs of its gates.
         backward_kernel: ``(4 × units, units)``, the recurrent kernel transposed.
         dh: ``(batch, units)``, derivative by the output after the chunk, through the recurrence.
         dc: ``(batch, units)``, derivative by the state after the chunk.
@@ -178,10 +176,10 @@ def _retreat(
     Returns:
         Derivatives by output and state before the chunk, and by what goes into the tanhs of its gates.
     """
-    units = dh.shape[1]
+    count, units = tf.shape(gates)[0], dh.shape[1]
 
     def step(j: tf.Tensor, dh: tf.Tensor, dc: tf.Tensor, dz: tf.Tensor, dzs: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        at = CHUNK - 1 - j
+        at = count - 1 - j
         tanhs, before, own = (tf.gather(array, at) for array in (gates, cs, wanted))
         i, f, o, candidate = tf.split(tanhs, 4, -1)
         out = tf.tanh((0.5 * f + 0.5) * before + (0.5 * i + 0.5) * candidate)
@@ -198,10 +196,10 @@ def _retreat(
         return j + 1, tf.matmul(dz, backward_kernel), dc * (0.5 * f + 0.5), dz, _write(dzs, at, dz)
 
     arrays = [tf.tile(dh, [1, 4]), tf.zeros_like(gates)]  # whose numbers are all overwritten
-    _, dh, dc, _, dzs = tf.while_loop(lambda j, *_: j < CHUNK, step, [0, dh, dc, *arrays], maximum_iterations=CHUNK)
+    _, dh, dc, _, dzs = tf.while_loop(lambda j, *_: j < count, step, [0, dh, dc, *arrays])
     return dh, dc, dzs
 
 
 def _write(array: tf.Tensor, place: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
-    """The chunk with one position replaced, in the same memory."""
+    """The array ``(time, batch, features)`` with one position replaced, in the same memory."""
     return xla.dynamic_update_slice(array, value[None], tf.stack([place, 0, 0]))
