@@ -131,15 +131,16 @@ def main() -> None:
     block, _ = seconds(both_ways(lambda: run_lstm(network._cells[0], features, lengths), [features, *lstm]))
     chunks, chunks_spread = seconds(parts["lstm"])
     found["lstm_in_chunks"] = row(block, chunks, "s", chunks_spread)
-    kernel = weights[f"conv1d_{hp.conv_layers - 1}/kernel"]
+    kernel, bias = (weights[f"conv1d_{hp.conv_layers - 1}/{part}"] for part in ("kernel", "bias"))
     wide = tf.random.normal([ROWS, TIME, kernel.shape[1]])
     dtype = tf.bfloat16 if hp.precision == "mixed_bfloat16" else tf.float32
 
     def stock() -> tf.Tensor:
-        return tf.cast(tf.nn.conv1d(tf.cast(wide, dtype), tf.cast(kernel, dtype), 1, "SAME"), tf.float32)
+        given = (tf.cast(values, dtype) for values in (wide, kernel))
+        return tf.nn.relu(tf.nn.bias_add(tf.nn.conv1d(*given, 1, "SAME"), tf.cast(bias, dtype)))
 
-    theirs, _ = seconds(both_ways(stock, [wide, kernel]))
-    ours, ours_spread = seconds(both_ways(lambda: layers.convolve(wide, kernel, dtype), [wide, kernel]))
+    theirs, _ = seconds(both_ways(stock, [wide, kernel, bias]))
+    ours, ours_spread = seconds(both_ways(lambda: layers.convolve(wide, kernel, bias, dtype), [wide, kernel, bias]))
     found["convolution_both_ways"] = row(theirs, ours, "s", ours_spread)
     steppers = {
         precision: stepper_of(Network.build(hp.model_copy(update={"precision": precision}), library, network.options))

@@ -10,7 +10,7 @@ from readlabel.messages._base import Message
 from readlabel.messages.hyperparameters import Hyperparameters
 from readlabel.messages.library import Library
 
-ENGINE_REVISION = 2
+ENGINE_REVISION = 3
 """Raised when the numbers a training gives change, so that no cached or half-finished run mixes two engines."""
 
 RunState = Literal["QUEUED", "RUNNING", "CANCELLING", "SUCCEEDED", "FAILED", "CANCELLED"]

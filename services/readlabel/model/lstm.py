@@ -127,7 +127,7 @@ def run_lstm(cells: Sequence[Cell], inputs: tf.Tensor, visible: tf.Tensor, train
     outputs = []
     for cell, backward in zip(cells, (False, True), strict=False):
         order, inverse = _time_order(visible, time, backward)
-        given = tf.cast(flat, cell.dtype) if training else flat
+        given = tf.cast(flat, cell.dtype if training else tf.float32)
         ordered = tf.reshape(_permute(given, order, inverse), [time, batch, features])
         result = cell.run(ordered, visible, training)
         outputs.append(_permute(tf.reshape(result, [time * batch, result.shape[-1]]), inverse, order))

@@ -3,15 +3,18 @@
 An LSTM's step needs the state before it only for ``h × recurrent_kernel``; the inputs' share of the gates can be had
 for a whole chunk at once, and so can all gradients except that of the state. So a chunk is: one product for its inputs,
 one compiled loop, and on the way back one compiled loop and three products, while their operands are in the cache.
-One chunk of either direction is compiled for a number of rows and units, never for a read length.
+One chunk of either direction is compiled for a number of rows and units, never for a read length; one more for what is
+left of a length that is no multiple of `CHUNK`, which `readlabel.model.buckets` has none of.
 
 Inside, gates lie in the order i, f, o, c, and the sigmoids are written as ``(1 + tanh(x / 2)) / 2`` with the half moved
-into the weights: one tanh over all four gates is what vectorises best.
+into the weights: one tanh over all four gates is what vectorises best. The compiled loops read with `tf.gather` and
+write with `dynamic_update_slice`, which XLA does in place; an index or a concatenation it computes number by number.
 """
 
 from __future__ import annotations
 
 import tensorflow as tf
+from tensorflow.compiler.tf2xla.python import xla
 
 CHUNK = 32
 """Positions of a chunk: its gates (32 × 32 reads × 256 floats: 1 MB) fit into a core's cache."""
@@ -32,9 +35,7 @@ def run_chunks(
     Returns:
         ``(time, batch, units)`` float32.
     """
-    time = tf.shape(inputs)[0]
-    padded = tf.pad(inputs, [[0, -time % CHUNK], [0, 0], [0, 0]])
-    return _chunks(padded, _fold(kernel), _fold(recurrent_kernel), _fold(bias), dtype)[:time]
+    return _chunks(inputs, _fold(kernel), _fold(recurrent_kernel), _fold(bias), dtype)
 
 
 def _fold(weights: tf.Tensor) -> tf.Tensor:
@@ -46,7 +47,7 @@ def _fold(weights: tf.Tensor) -> tf.Tensor:
 def _chunks(
     inputs: tf.Tensor, kernel: tf.Tensor, recurrent_kernel: tf.Tensor, bias: tf.Tensor, dtype: tf.DType
 ) -> tf.Tensor:
-    count = tf.shape(inputs)[0] // CHUNK
+    count = -(-tf.shape(inputs)[0] // CHUNK)
     batch, features, units = tf.shape(inputs)[1], inputs.shape[2], recurrent_kernel.shape[0]
 
     def product(left: tf.Tensor, right: tf.Tensor, **transposed: bool) -> tf.Tensor:
@@ -60,12 +61,12 @@ def _chunks(
         inputs, kernel, recurrent_kernel, bias = map(tf.stop_gradient, (inputs, kernel, recurrent_kernel, bias))
 
         def rows(k: tf.Tensor) -> tf.Tensor:
-            return tf.reshape(inputs[k * CHUNK : (k + 1) * CHUNK], [CHUNK * batch, features])
+            return tf.reshape(inputs[k * CHUNK : (k + 1) * CHUNK], [-1, features])
 
         def ahead(k: tf.Tensor, h: tf.Tensor, c: tf.Tensor, outputs: tf.TensorArray, *arrays: tf.TensorArray) -> tuple:
-            given = tf.reshape(product(rows(k), kernel), [CHUNK, batch, 4 * units])
+            given = tf.reshape(product(rows(k), kernel), [-1, batch, 4 * units])
             *state, hs, cs, gates = _advance(given, recurrent_kernel, bias, h, c)
-            kept = zip(arrays, (cs, gates, c), strict=True)
+            kept = zip(arrays, (cs, gates), strict=True)
             return (
                 k + 1,
                 *(tf.ensure_shape(s, h.shape) for s in state),
@@ -74,7 +75,7 @@ def _chunks(
             )
 
         start = tf.zeros([batch, units])
-        arrays = [tf.TensorArray(tf.float32, count, infer_shape=False) for _ in range(3)]
+        arrays = [tf.TensorArray(tf.float32, count, infer_shape=False) for _ in range(2)]
         # What is before the first position comes first: so the outputs and those one step before are slices of one.
         outputs = tf.TensorArray(tf.float32, count + 1, infer_shape=False).write(0, start[None])
         _, _, _, outputs, *kept = tf.while_loop(lambda k, *_: k < count, ahead, [0, start, start, outputs, *arrays])
@@ -82,8 +83,7 @@ def _chunks(
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
             backward = tf.transpose(recurrent_kernel)
-            shapes = ([CHUNK, None, units], [CHUNK, None, 4 * units], [None, units])
-            ones = tf.ones([1, CHUNK * batch])
+            shapes = ([None, None, units], [None, None, 4 * units])
 
             def back(
                 k: tf.Tensor,
@@ -96,15 +96,14 @@ def _chunks(
             ) -> tuple:
                 wanted = upstream[k * CHUNK : (k + 1) * CHUNK]
                 read = (tf.ensure_shape(one.read(k), shape) for one, shape in zip(kept, shapes, strict=True))
-                cs, gates, c = read
-                *state, dz = _retreat(wanted, cs, gates, c, backward, dh, dc)
-                dz = tf.reshape(dz, [CHUNK * batch, 4 * units])
-                db += tf.matmul(ones, dz)[0]
+                *state, dz = _retreat(wanted, *read, backward, dh, dc)
+                dz = tf.reshape(dz, [-1, 4 * units])
+                db += tf.matmul(tf.ones([1, tf.shape(dz)[0]]), dz)[0]
                 dz = tf.cast(dz, dtype)
-                before = tf.reshape(history[k * CHUNK : (k + 1) * CHUNK], [CHUNK * batch, units])
+                before = tf.reshape(history[:-1][k * CHUNK : (k + 1) * CHUNK], [-1, units])
                 dk += tf.cast(product(rows(k), dz, transpose_a=True), tf.float32)
                 dr += tf.cast(product(before, dz, transpose_a=True), tf.float32)
-                dx = tf.reshape(product(dz, kernel, transpose_b=True), [CHUNK, batch, features])
+                dx = tf.reshape(product(dz, kernel, transpose_b=True), [-1, batch, features])
                 return k - 1, *(tf.ensure_shape(s, dh.shape) for s in state), dk, dr, db, array.write(k, dx)
 
             zeros = [tf.zeros_like(w) for w in (kernel, recurrent_kernel, bias)]
@@ -127,31 +126,32 @@ def _advance(
     """One chunk forward in time.
 
     Args:
-        given: ``(CHUNK, batch, 4 × units)``, the inputs' share of the gates.
+        given: ``(time, batch, 4 × units)``, the inputs' share of the gates.
         recurrent_kernel: ``(units, 4 × units)``.
         bias: ``(4 × units,)``.
         h: ``(batch, units)``, output before the chunk.
         c: ``(batch, units)``, state before the chunk.
 
     Returns:
-        Output and state after the chunk, then outputs, states and tanhs of the gates at each of its positions.
+        Output and state after the chunk, then for each of its positions the output, the state before it and the tanhs
+        of its gates.
     """
-    units, shape = h.shape[1], h.shape
-    given = tf.cast(given, tf.float32) + bias
-    reads = tf.TensorArray(tf.float32, CHUNK).unstack(given)
+    units = h.shape[1]
 
     def step(
-        i: tf.Tensor, h: tf.Tensor, c: tf.Tensor, hs: tf.TensorArray, cs: tf.TensorArray, gates: tf.TensorArray
-    ) -> tuple:
-        tanhs = tf.tanh(reads.read(i) + tf.matmul(h, recurrent_kernel))
+        i: tf.Tensor, h: tf.Tensor, c: tf.Tensor, hs: tf.Tensor, cs: tf.Tensor, gates: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        tanhs = tf.tanh(tf.gather(gates, i) + tf.matmul(h, recurrent_kernel))
         opened = 0.5 * tanhs[:, : 3 * units] + 0.5
+        cs = _write(cs, i, c)
         c = opened[:, units : 2 * units] * c + opened[:, :units] * tanhs[:, 3 * units :]
         h = opened[:, 2 * units :] * tf.tanh(c)
-        return i + 1, h, c, hs.write(i, h), cs.write(i, c), gates.write(i, tanhs)
+        return i + 1, h, c, _write(hs, i, h), cs, _write(gates, i, tanhs)
 
-    arrays = [tf.TensorArray(tf.float32, CHUNK, element_shape=s) for s in (shape, shape, given.shape[1:])]
-    _, h, c, *arrays = tf.while_loop(lambda i, *_: i < CHUNK, step, [0, h, c, *arrays], maximum_iterations=CHUNK)
-    return h, c, *(array.stack() for array in arrays)
+    gates = tf.cast(given, tf.float32) + bias  # each position's tanhs take the place of what they are made of
+    none = tf.zeros_like(gates[..., :units])
+    _, *found = tf.while_loop(lambda i, *_: i < tf.shape(gates)[0], step, [0, h, c, none, none, gates])
+    return tuple(found)
 
 
 @tf.function(jit_compile=True, autograph=False)
@@ -159,7 +159,6 @@ def _retreat(
     wanted: tf.Tensor,
     cs: tf.Tensor,
     gates: tf.Tensor,
-    c: tf.Tensor,
     backward_kernel: tf.Tensor,
     dh: tf.Tensor,
     dc: tf.Tensor,
@@ -167,10 +166,9 @@ def _retreat(
     """The gradient of one chunk, backward in time.
 
     Args:
-        wanted: ``(CHUNK, batch, units)``, derivatives by the chunk's outputs from outside of the recurrence.
-        cs: ``(CHUNK, batch, units)``, its states.
-        gates: ``(CHUNK, batch, 4 × units)``, tanhs of its gates.
-        c: ``(batch, units)``, state before the chunk.
+        wanted: ``(time, batch, units)``, derivatives by the chunk's outputs from outside of the recurrence.
+        cs: ``(time, batch, units)``, the state before each position.
+        gates: ``(time, batch, 4 × units)``, tanhs of its gates.
         backward_kernel: ``(4 × units, units)``, the recurrent kernel transposed.
         dh: ``(batch, units)``, derivative by the output after the chunk, through the recurrence.
         dc: ``(batch, units)``, derivative by the state after the chunk.
@@ -178,30 +176,30 @@ def _retreat(
     Returns:
         Derivatives by output and state before the chunk, and by what goes into the tanhs of its gates.
     """
-    before = tf.concat([c[None], cs[:-1]], 0)
-    wanted = tf.ensure_shape(wanted, cs.shape)
-    reads = [
-        (tf.TensorArray(tf.float32, CHUNK).unstack(values), values.shape[1:]) for values in (wanted, gates, cs, before)
-    ]
+    count, units = tf.shape(gates)[0], dh.shape[1]
 
-    def step(j: tf.Tensor, dh: tf.Tensor, dc: tf.Tensor, dzs: tf.TensorArray) -> tuple:
-        at = CHUNK - 1 - j
-        own, tanhs, state, previous = (tf.ensure_shape(values.read(at), shape) for values, shape in reads)
+    def step(j: tf.Tensor, dh: tf.Tensor, dc: tf.Tensor, dz: tf.Tensor, dzs: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        at = count - 1 - j
+        tanhs, before, own = (tf.gather(array, at) for array in (gates, cs, wanted))
         i, f, o, candidate = tf.split(tanhs, 4, -1)
-        out = tf.tanh(state)
+        out = tf.tanh((0.5 * f + 0.5) * before + (0.5 * i + 0.5) * candidate)
         dh += own
         dc += dh * (0.5 * o + 0.5) * (1 - out * out)
-        dz = tf.concat(
-            [
-                dc * candidate * 0.5 * (1 - i * i),
-                dc * previous * 0.5 * (1 - f * f),
-                dh * out * 0.5 * (1 - o * o),
-                dc * (0.5 * i + 0.5) * (1 - candidate * candidate),
-            ],
-            -1,
+        parts = (
+            dc * candidate * 0.5 * (1 - i * i),
+            dc * before * 0.5 * (1 - f * f),
+            dh * out * 0.5 * (1 - o * o),
+            dc * (0.5 * i + 0.5) * (1 - candidate * candidate),
         )
-        return j + 1, tf.matmul(dz, backward_kernel), dc * (0.5 * f + 0.5), dzs.write(at, dz)
+        for gate, part in enumerate(parts):
+            dz = xla.dynamic_update_slice(dz, part, [0, gate * units])
+        return j + 1, tf.matmul(dz, backward_kernel), dc * (0.5 * f + 0.5), dz, _write(dzs, at, dz)
 
-    array = tf.TensorArray(tf.float32, CHUNK, element_shape=gates.shape[1:])
-    _, dh, dc, array = tf.while_loop(lambda j, *_: j < CHUNK, step, [0, dh, dc, array], maximum_iterations=CHUNK)
-    return dh, dc, array.stack()
+    arrays = [tf.tile(dh, [1, 4]), tf.zeros_like(gates)]  # whose numbers are all overwritten
+    _, dh, dc, _, dzs = tf.while_loop(lambda j, *_: j < count, step, [0, dh, dc, *arrays])
+    return dh, dc, dzs
+
+
+def _write(array: tf.Tensor, place: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+    """The array ``(time, batch, features)`` with one position replaced, in the same memory."""
+    return xla.dynamic_update_slice(array, value[None], tf.stack([place, 0, 0]))

@@ -189,10 +189,14 @@ class Network(tf.Module):
         for block in range(blocks):
             if block:
                 features = self._convolve(tokens, features, block, visible_mask)
-            statistics = layers.real_statistics(features, real_mask) if batch_statistics else self._moving(block)
-            gamma, beta = (self.weights[f"batchnorm_{block}/{part}"] for part in ("gamma", "beta"))
-            features = layers.normalise(features, *statistics, gamma, beta)
-            features = drop(features, visible_mask > 0) if drop else features * visible_mask
+            scale = drop.scale if drop else 1.0
+            gamma, beta = (self.weights[f"batchnorm_{block}/{part}"] * scale for part in ("gamma", "beta"))
+            if batch_statistics:
+                features = layers.normalise_by_batch(features, real_mask, gamma, beta)
+            else:
+                features = layers.normalise(features, *self._moving(block), gamma, beta)
+            visible = visible_mask > 0
+            features = drop(features, visible, scaled=True) if drop else features * tf.cast(visible, features.dtype)
         return features
 
     def _convolve(
@@ -202,10 +206,8 @@ class Network(tf.Module):
         kernel, bias = (self.weights[f"conv1d_{block}/{part}"] for part in ("kernel", "bias"))
         if features is None:
             table = self.weights["embedding/embeddings"]
-            result = layers.embed_and_convolve(tokens, table, kernel, visible_mask, self._dtype)
-        else:
-            result = layers.convolve(features, kernel, self._dtype)
-        return tf.nn.relu(tf.nn.bias_add(result, bias))
+            return layers.embed_and_convolve(tokens, table, kernel, bias, visible_mask, self._dtype)
+        return layers.convolve(features, kernel, bias, self._dtype)
 
     def _moving(self, block: int) -> tuple[tf.Variable, tf.Variable]:
         return self.weights[f"batchnorm_{block}/moving_mean"], self.weights[f"batchnorm_{block}/moving_variance"]
