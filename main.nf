@@ -6,6 +6,7 @@
 //     ./nextflow run . --help
 
 include { helpText ; versionText ; checkedParameters } from './modules/parameters'
+include { recordsFolder                              } from './modules/parameters'
 include { EXPAND_GRID ; gridEntries ; notesText      } from './modules/expand_grid'
 include { hasTrained ; noteTraining                  } from './modules/session'
 include { CHECK_SERVICE                              } from './modules/check_service'
@@ -27,7 +28,7 @@ workflow {
         log.info(params.help ? helpText() : versionText())
         return
     }
-    def options = checkedParameters(params)
+    def options = checkedParameters(params, args)
 
     EXPAND_GRID(
         options.training_params,
@@ -127,7 +128,7 @@ workflow {
         .toList()
         .combine(REPORT.out.leaderboard)
         .flatMap { found -> found.init() }
-        .collectFile(name: 'versions.tsv', storeDir: "${options.outdir}/pipeline_info", sort: true)
+        .collectFile(name: 'versions.tsv', storeDir: "${options.outdir}/${recordsFolder()}", sort: true)
 
     def made = [:]
     REPORT.out.leaderboard.subscribe { leaderboard ->

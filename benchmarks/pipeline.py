@@ -166,7 +166,8 @@ def upload_seconds(folder: Path, endpoint: Endpoint) -> float:
 
 def combinations(folder: Path, seen: dict[str, float]) -> dict[str, float]:
     """Means over the trainings of one run: seconds of the worker, and of what is around it."""
-    with (folder / "results/pipeline_info/trace.tsv").open(newline="") as handle:
+    trace = max(folder.glob("results/pipeline_info/*/trace.tsv"))  # the last launch's
+    with trace.open(newline="") as handle:
         tasks = [row for row in csv.DictReader(handle, delimiter="\t") if row["name"].startswith("TRAIN")]
     moments = [tuple(int(task[name]) / 1000 for name in ("submit", "start", "complete")) for task in tasks]
     records = [json.loads(path.read_text()) for path in folder.glob(f"results/{MODEL}/*/*_run.json")]

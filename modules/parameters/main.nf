@@ -46,14 +46,15 @@ def wrapped(words, width) {
     }
 }
 
-// Every parameter with its type, input files as files; one error that names every problem.
-def checkedParameters(given) {
+// Every parameter with its type, input files as files; one error that names every problem. `words` are what the command line
+// holds besides parameters.
+def checkedParameters(given, words) {
     def properties = schemaGroups().collectEntries { group -> group.properties }
     def required = schemaGroups().collectMany { group -> group.required ?: [] }
     required = required + properties.findAll { _name, property -> property.containsKey('default') }.keySet()
 
     def checked = properties.collectEntries { name, property -> [name, checkedValue(name, given[name], property)] }
-    def problems = unknownParameters(given, properties.keySet())
+    def problems = unknownParameters(given, properties.keySet()) + strayWords(words)
     problems = problems + checked.values().findAll { result -> result.problem }.collect { result -> result.problem }
     required.each { name ->
         if (checked[name].value == null && !checked[name].problem) {
@@ -83,18 +84,25 @@ def checkedParameters(given) {
     ]
 }
 
-// A launch that runs nothing leaves no results behind: Nextflow's records are removed when it has written them, unless those
-// of an earlier run lie there.
+// Where a launch's own records are (conf/records.config), from the results' folder.
+def recordsFolder() {
+    return "pipeline_info/${String.format('%1$tF_%1$tH-%1$tM-%1$tS', java.lang.management.ManagementFactory.runtimeMXBean.startTime)}"
+}
+
+// A launch that runs nothing leaves no results behind: Nextflow's records are removed when it has written them, and with them
+// the folders that hold nothing else.
 def withdrawRecords(outdir) {
     def folder = outdir instanceof Boolean || !outdir ? null : file(outdir, glob: false)
-    def records = folder?.scheme == 'file' ? folder.resolve('pipeline_info') : null
-    if (!records?.exists() || records.listFiles().any { path -> path.name != 'trace.tsv' }) {
+    def records = folder?.scheme == 'file' ? folder.resolve(recordsFolder()) : null
+    if (!records?.exists()) {
         return
     }
     def removal = {
         records.deleteDir()
-        if (!folder.listFiles()) {
-            folder.deleteDir()
+        [records.parent, folder].each { holder ->
+            if (!holder.listFiles()) {
+                holder.deleteDir()
+            }
         }
     }
     Runtime.getRuntime().addShutdownHook(new Thread(removal))
@@ -173,6 +181,14 @@ def unknownParameters(given, known) {
         near = near ?: known.toList().closest(name).find { _other -> true }
         "--${name}: there is no such parameter" + (near ? "; did you mean --${near}?" : '')
     }
+}
+
+// Words that are no parameter's value. Nextflow leaves a `true` of its flag -stub-run among them.
+def strayWords(words) {
+    def stray = workflow.stubRun ? words - 'true' : words
+    return stray
+        ? ["'${stray.join(' ')}' belongs to no parameter: a parameter is --name value, and a value that holds spaces stands in quotes"]
+        : []
 }
 
 def contradictions(options) {

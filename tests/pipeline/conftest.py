@@ -50,9 +50,14 @@ class Outcome:
     outdir: Path
 
     @property
+    def records(self) -> Path:
+        """Nextflow's records of the last launch with these results."""
+        return max((self.outdir / "pipeline_info").iterdir())
+
+    @property
     def tasks(self) -> list[Task]:
         """What ran, what was taken from the cache, what failed."""
-        with (self.outdir / "pipeline_info" / "trace.tsv").open(newline="") as handle:
+        with (self.records / "trace.tsv").open(newline="") as handle:
             rows = list(csv.DictReader(handle, delimiter="\t"))
         return [Task(row["name"].split(" ")[0], row["status"], row["exit"]) for row in rows]
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 
 import pytest
 
 MODEL = "10x3p_sc_ont"
 OTHER = "10x5p_sc_ont"
+RECORDS = {"trace.tsv", "report.html", "timeline.html", "dag.html", "versions.tsv"}
 ALL = {"EXPAND_GRID": 1, "SIMULATE": 2, "TRAIN": 2, "EXPORT": 2, "REPORT": 1, "VERDICT": 1}
 
 
@@ -86,8 +88,8 @@ def test_a_grid_is_trained_published_and_compared(finished):
             assert (finished.outdir / MODEL / variant / f"{variant}{suffix}").stat().st_size > 0
     assert {row["state"] for row in finished.leaderboard.values()} == {"SUCCEEDED"}
     assert (finished.outdir / "report" / "best" / MODEL).is_dir()
-    for record in ("trace.tsv", "report.html", "timeline.html", "dag.html", "versions.tsv"):
-        assert (finished.outdir / "pipeline_info" / record).stat().st_size > 0
+    for record in RECORDS:
+        assert (finished.records / record).stat().st_size > 0
 
 
 def test_a_run_ends_with_the_leaderboard_and_the_path_of_the_report(finished):
@@ -109,6 +111,16 @@ def test_resume_after_a_finished_run_runs_nothing(resumed):
     assert {task.status for task in resumed.tasks} == {"CACHED"}
     assert {name: resumed.count(name, "CACHED") for name in ALL} == ALL
     assert "will be replaced" not in resumed.output
+
+
+def test_every_launch_keeps_the_records_of_its_own_under_the_time_it_started(resumed):
+    launches = sorted((resumed.outdir / "pipeline_info").iterdir())
+    assert len(launches) == 2
+    for launch in launches:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d", launch.name)
+        assert {path.name for path in launch.iterdir()} == RECORDS
+    assert "COMPLETED" in (launches[0] / "trace.tsv").read_text()
+    assert "COMPLETED" not in (launches[1] / "trace.tsv").read_text()
 
 
 def test_a_grown_grid_trains_only_the_new_combination_though_indices_move(grown):
@@ -149,8 +161,9 @@ def test_the_best_model_of_another_library_stays_and_what_is_replaced_is_said(se
     assert set(filters(second)) >= {f"{MODEL}_0", f"{MODEL}_1"}
 
 
-def test_what_the_tables_leave_in_doubt_is_on_the_console(second):
+def test_what_the_tables_leave_in_doubt_is_on_the_console_and_in_the_report(second):
     assert f"WARN: {OTHER}: strand rev says" in second.output
+    assert f'<p class="bad">{OTHER}: strand rev says' in (second.outdir / "report" / "report.html").read_text()
 
 
 def test_a_service_that_only_the_shell_names_trains_nothing(second):

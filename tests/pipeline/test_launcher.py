@@ -53,6 +53,17 @@ def test_a_parameter_with_one_dash_is_said_to_need_two(root, tmp_path):
     assert done.stderr == "error: -model_name=mylib: a parameter of the pipeline has two dashes: --model_name\n"
 
 
+def test_a_workflow_by_name_is_refused_of_this_pipeline_and_left_to_any_other(root, tools):
+    (tools / "nextflow").write_text('#!/usr/bin/env bash\necho "users own:" "$@"\n')
+    (tools / "nextflow").chmod(0o755)
+    for pipeline in (".", str(root), "main.nf"):
+        done = run([root / "nextflow", "run", pipeline, "-entry", "TRAIN"], cwd=root, PATH=str(tools))
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "error: -entry: this pipeline has one workflow, which runs without -entry; leave it out\n"
+    done = run([root / "nextflow", "run", "their/pipeline", "-entry", "QC"], cwd=root, PATH=str(tools))
+    assert (done.returncode, done.stdout) == (0, "users own: run their/pipeline -entry QC\n")
+
+
 TABLES = "--training_params p.tsv --training_seq_orders o.tsv"
 # Launches as Nextflow's history tells them, the last one last: name, its tasks, whether it got to train, its command.
 LAUNCHES = (

@@ -100,6 +100,17 @@ def test_every_wrong_parameter_is_named_at_once_with_what_is_allowed(launch):
     assert not refused.outdir.exists()
 
 
+def test_words_that_belong_to_no_parameter_are_refused_but_not_nextflows_own_flags(launch):
+    refused = launch.run("outdir", "my", "-stub-run", "--num_reads", "5")
+    assert refused.exit_status == 1
+    assert "'outdir my' belongs to no parameter: a parameter is --name value, and a value" in refused.output
+    assert "--model_name is needed" in refused.output
+    assert not refused.outdir.exists()
+    flags = ["-stub-run", "-ansi-log", "false", "-with-trace", "-cache", "false"]
+    taken = launch.run("--model_name", "10x3p_sc_ont", *flags)
+    assert taken.exit_status == 0, taken.output
+
+
 def test_parameters_that_contradict_each_other_are_refused(launch):
     labels = launch.folder / "labels.pkl"
     labels.touch()
