@@ -51,8 +51,15 @@ def lossReason(note) {
 
     def folder = file(note.folder, glob: false)
     def log = folder.resolve('.command.log')
-    def errors = log.exists() ? log.readLines().findAll { line -> line.startsWith('error: ') } : []
-    def words = errors ? ": ${errors.last().substring('error: '.size())}" : ''
+    def words = lastWords(log.exists() ? log.readLines() : [], note.exit)
     def place = log.startsWith(workflow.launchDir) ? workflow.launchDir.relativize(log) : log.toUriString()
     return "${how}${attempts}${words}; its log: ${place}; -resume tries it again".toString()
+}
+
+// What a task said at its end: the last error, else the last line, but for what was killed at whatever it was saying.
+def lastWords(lines, exit) {
+    def errors = lines.findAll { line -> line.startsWith('error: ') }.collect { line -> line.substring('error: '.size()) }
+    def said = exit in (1..128) ? lines.findAll { line -> line.trim() } : []
+    def last = errors ?: said
+    return last ? ": ${last.last().trim().take(240)}" : ''
 }

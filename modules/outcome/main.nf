@@ -34,7 +34,7 @@ def outcomeText(made, outdir) {
     }
     if (lost) {
         lines = lines + "${verdictText(made.leaderboard)}, so the run exits with status 1:"
-        lines = lines + shortened(lost.collect { row -> "  ${row.variant} ${row.state}: ${row.reason}" }, 24)
+        lines = lines + shortened(lost.collect { row -> "  ${row.variant} ${row.state}: ${brief(row.reason)}" }, 24)
     }
     if (missing) {
         lines = lines + "Publishing in ${results.toUriString()} failed, so this is not there or not whole: ${missing.join(', ')}."
@@ -90,6 +90,11 @@ def freeSpace(folder) {
         return ''
     }
     return "Of that disk ${megabytes(java.nio.file.Files.getFileStore(folder).usableSpace)} are free. "
+}
+
+// What a library threw may fill a screen; the report and the leaderboard have all of it.
+def brief(reason) {
+    return reason.size() <= 400 ? reason : "${reason.take(400)} …"
 }
 
 def shortened(lines, most) {
