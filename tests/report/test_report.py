@@ -17,6 +17,7 @@ from pypdf import PdfReader
 from readlabel.artifacts.names import VALIDATION_PDF_SUFFIX
 from readlabel.messages import Grid, InputError, Metrics, OutputError
 from readlabel.report.build import build
+from readlabel.report.contents import Entry, contents_pages, draw_contents
 from readlabel.report.variants import gather
 
 MODEL = "10x5p_sc_ont"
@@ -98,7 +99,8 @@ def test_texts_from_runs_are_escaped(results) -> None:
 def test_the_merged_drawings_have_a_bookmark_a_variant_and_one_a_read(results) -> None:
     build(results.grid, results.folders, results.outdir / "report")
     merged = PdfReader(results.outdir / "report" / "validation.pdf")
-    titles = [item.title for item in merged.outline if not isinstance(item, list)]
+    contents, *titles = [item.title for item in merged.outline if not isinstance(item, list)]
+    assert contents == "Contents"
     rows = table_of(results.outdir / "report" / "leaderboard.tsv")[:6]
     varying = ("conv_filters", "crf_layer", "learning_rate")
     told = [", ".join(f"{name} {row[name]}" for name in varying) for row in rows]
@@ -109,7 +111,7 @@ def test_the_merged_drawings_have_a_bookmark_a_variant_and_one_a_read(results) -
     pages = [merged.get_destination_page_number(inner[0]) for inner in reads]
     variants = [row["variant"] for row in rows]
     singles = [len(PdfReader(results.outdir / MODEL / v / f"{v}{VALIDATION_PDF_SUFFIX}").pages) for v in variants]
-    assert pages == [sum(singles[:place]) for place in range(6)]
+    assert pages == [1 + sum(singles[:place]) for place in range(6)]
     assert f'href="validation.pdf#page={pages[1] + 1}"' in (results.outdir / "report" / "report.html").read_text()
     assert merged.metadata is not None
     assert MODEL in (merged.metadata.title or "")
@@ -118,6 +120,44 @@ def test_the_merged_drawings_have_a_bookmark_a_variant_and_one_a_read(results) -
         text = merged.pages[first].extract_text()
         assert variant in text
         assert values in text
+
+
+def test_the_merged_drawings_begin_with_their_contents_which_lead_to_each_variant(results) -> None:
+    build(results.grid, results.folders, results.outdir / "report")
+    merged = PdfReader(results.outdir / "report" / "validation.pdf")
+    text = merged.pages[0].extract_text()
+    links = [annotation.get_object() for annotation in merged.pages[0]["/Annots"]]
+    rows = table_of(results.outdir / "report" / "leaderboard.tsv")[:6]
+    assert len(links) == 6
+    for link, row in zip(links, rows, strict=True):
+        page = link["/Dest"][0]
+        number = merged.get_page_number(merged.get_object(page) if hasattr(page, "idnum") else merged.pages[page])
+        assert merged.page_labels[number] == f"{row['variant']} – 1"
+        for words in (row["variant"], f"{float(row['per_base_accuracy']):.2%} per base", f"page {number + 1}"):
+            assert words in text
+    assert merged.page_labels[0] == "contents – 1"
+
+
+def test_the_contents_of_a_large_grid_take_several_pages(tmp_path: Path) -> None:
+    entries = [Entry(f"a_{number}", "98.00% per base", "conv_filters 64", number + 1) for number in range(120)]
+    pages = list(draw_contents("Validation reads of a", entries))
+    assert len(pages) == contents_pages(120) == 3
+    assert [entry for page in pages for entry, _ in page.boxes] == entries
+
+
+def test_one_variant_needs_no_contents(results) -> None:
+    build(Grid(entries=results.grid.entries[:1]), results.folders[:1], results.outdir / "report")
+    merged = PdfReader(results.outdir / "report" / "validation.pdf")
+    assert merged.page_labels[0].endswith(" – 1")
+    assert "contents" not in merged.page_labels[0]
+
+
+def test_what_the_tables_leave_in_doubt_is_on_the_page(results) -> None:
+    entry = results.grid.entries[0]
+    hyperparameters = entry.point.hyperparameters.model_copy(update={"conv_filters": 3232})
+    large = entry.model_copy(update={"point": entry.point.model_copy(update={"hyperparameters": hyperparameters})})
+    report = build(Grid(entries=(large,)), [], results.outdir / "report")
+    assert f"{MODEL}: conv_filters 3232 is unusually large; is a comma missing?" in report.html.read_text()
 
 
 def test_the_winner_is_copied_with_a_word_on_why(results) -> None:

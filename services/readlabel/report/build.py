@@ -20,6 +20,7 @@ from readlabel.report.page import build_page
 from readlabel.report.pdf import Chapter, merge
 from readlabel.report.variants import Stranger, gather
 from readlabel.report.words import combination_text
+from readlabel.tables import grid_doubts
 
 VALIDATION_PDF = "validation.pdf"
 
@@ -66,7 +67,7 @@ def build(
     write_leaderboard(out / LEADERBOARD, ranked)
     write_best(out / BEST, ranked)
     html = out / HTML
-    write_html(html, build_page(ranked, strangers, first_pages, __version__))
+    write_html(html, build_page(ranked, strangers, first_pages, grid_doubts(grid), __version__))
     return Report(html, ranked, strangers)
 
 
@@ -77,5 +78,7 @@ def _chapters(ranked: Sequence[Ranked]) -> list[Chapter]:
         path = None if folder is None else folder.path / f"{folder.variant}{VALIDATION_PDF_SUFFIX}"
         if path is not None and path.is_file():
             about = combination_text(entry.point.hyperparameters, entry.varying)
-            chapters.append(Chapter(entry.variant, about, path))
+            metrics = row.variant.metrics
+            figure = row.variant.state if metrics is None else f"{metrics.validation.accuracy:.2%} per base"
+            chapters.append(Chapter(entry.variant, figure, about, path))
     return chapters

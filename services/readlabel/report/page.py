@@ -78,12 +78,17 @@ class Page:
     counts: tuple[tuple[str, int], ...]
     models: tuple[ModelSection, ...]
     strangers: tuple[Stranger, ...]
+    doubts: tuple[str, ...]
     has_drawings: bool
     version: str
 
 
 def build_page(
-    ranked: Sequence[Ranked], strangers: Sequence[Stranger], first_pages: Mapping[str, int], version: str
+    ranked: Sequence[Ranked],
+    strangers: Sequence[Stranger],
+    first_pages: Mapping[str, int],
+    doubts: Sequence[str],
+    version: str,
 ) -> Page:
     """Compose the page.
 
@@ -91,6 +96,7 @@ def build_page(
         ranked: the leaderboard.
         strangers: folders that are not of this grid.
         first_pages: variant to its first page in the merged PDF, from 1.
+        doubts: what of the grid's tables may be meant otherwise.
         version: of readlabel.
     """
     models = tuple(_model(model, rows, first_pages) for model, rows in by_model(ranked))
@@ -100,7 +106,17 @@ def build_page(
     names = [section.model for section in models]
     title = ", ".join(names) if len(names) <= _NAMED_MODELS else f"{len(names)} models"
     title += f", {len(ranked)} combination{'' if len(ranked) == 1 else 's'}"
-    return Page(title, _trained(ranked), CRITERION, counts, models, tuple(strangers), bool(first_pages), version)
+    return Page(
+        title=title,
+        trained=_trained(ranked),
+        criterion=CRITERION,
+        counts=counts,
+        models=models,
+        strangers=tuple(strangers),
+        doubts=tuple(doubts),
+        has_drawings=bool(first_pages),
+        version=version,
+    )
 
 
 def _trained(ranked: Sequence[Ranked]) -> str:

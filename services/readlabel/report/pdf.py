@@ -6,7 +6,8 @@ Equal input gives equal bytes: no date, no random identifier, and fonts that shi
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import matplotlib
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from pypdf import PageObject, PdfReader, PdfWriter
+from pypdf.annotations import Link
 from pypdf.constants import PageLabelStyle
 from pypdf.errors import PyPdfError
 from pypdf.generic import Destination
@@ -21,6 +23,7 @@ from pypdf.generic import Destination
 from readlabel import __version__
 from readlabel.artifacts.atomic import atomic_path
 from readlabel.messages import InputError
+from readlabel.report.contents import Entry, contents_pages, draw_contents
 from readlabel.report.drawing import Document, DrawnRead, Style, draw, draw_stamp, pages_of
 
 _TYPE_42 = 42
@@ -34,11 +37,13 @@ class Chapter:
 
     Attributes:
         variant: its name.
+        figure: how good it is, in words; stands in the contents.
         about: what tells it from the others; goes behind the name on each of its pages, and into its bookmark.
         path: its PDF.
     """
 
     variant: str
+    figure: str
     about: str
     path: Path
 
@@ -75,7 +80,7 @@ def write_drawings(target: Path, name: str, reads: Iterable[DrawnRead], style: S
 
 
 def merge(target: Path, models: str, chapters: Sequence[Chapter]) -> dict[str, int]:
-    """Join the drawings of several variants: a bookmark a variant, and under it one a read.
+    """Join the drawings of several variants: their contents, then a bookmark a variant, and under it one a read.
 
     Without any chapter there is no file; an earlier one is removed.
 
@@ -95,28 +100,58 @@ def merge(target: Path, models: str, chapters: Sequence[Chapter]) -> dict[str, i
         target.unlink(missing_ok=True)
         return {}
     writer = PdfWriter()
+    title = f"Validation reads of {models}"
+    entries = _entries(chapters)
+    contents = list(draw_contents(title, entries)) if contents_pages(len(entries)) else []
+    if contents:
+        writer.append(PdfReader(_pdf_of(page.figure for page in contents)), import_outline=False)
+        writer.add_outline_item(title="Contents", page_number=0)
+        writer.set_page_label(0, len(contents) - 1, PageLabelStyle.DECIMAL, "contents – ")
     # Only a whole grid knows what tells a variant from the others, so a chapter's pages do not say it yet.
     stamps = PdfReader(_pdf_of(draw_stamp(chapter.variant, chapter.about) for chapter in chapters))
-    first_pages = {}
     for chapter, stamp in zip(chapters, stamps.pages, strict=True):
-        first = len(writer.pages)
-        first_pages[chapter.variant] = first + 1
-        try:
-            reader = PdfReader(chapter.path)
-            writer.append(reader, import_outline=False)
-            _put(writer, stamp, writer.pages[first:])
-            heading = f"{chapter.variant}  ·  {chapter.about}" if chapter.about else chapter.variant
-            parent = writer.add_outline_item(title=heading, page_number=first, is_open=False)
-            for item in reader.outline:
-                if isinstance(item, Destination):
-                    page = reader.get_destination_page_number(item) or 0
-                    writer.add_outline_item(title=str(item.title), page_number=first + page, parent=parent)
-        except (OSError, PyPdfError, ValueError) as error:
-            raise InputError(f"{chapter.path}: cannot be read as a PDF: {error}") from error
-        if len(writer.pages) > first:
-            writer.set_page_label(first, len(writer.pages) - 1, PageLabelStyle.DECIMAL, f"{chapter.variant} – ")
-    _write(writer, target, f"readlabel report: validation reads of {models}", f"{_SUBJECT}; best variant first.")
-    return first_pages
+        _append(writer, chapter, stamp)
+    for number, page in enumerate(contents):
+        for entry, box in page.boxes:
+            writer.add_annotation(number, Link(rect=box, target_page_index=entry.page - 1))
+    _write(writer, target, f"readlabel report: {title[0].lower()}{title[1:]}", f"{_SUBJECT}; best variant first.")
+    return {entry.variant: entry.page for entry in entries}
+
+
+def _entries(chapters: Sequence[Chapter]) -> list[Entry]:
+    """Where each chapter will begin, behind the contents."""
+    page = contents_pages(len(chapters)) + 1
+    entries = []
+    for chapter in chapters:
+        entries.append(Entry(chapter.variant, chapter.figure, chapter.about, page))
+        with _reading(chapter):
+            page += len(PdfReader(chapter.path).pages)
+    return entries
+
+
+@contextmanager
+def _reading(chapter: Chapter) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, PyPdfError, ValueError) as error:
+        raise InputError(f"{chapter.path}: cannot be read as a PDF: {error}") from error
+
+
+def _append(writer: PdfWriter, chapter: Chapter, stamp: PageObject) -> None:
+    """Put a chapter behind what is there, with its bookmarks and the labels of its pages."""
+    first = len(writer.pages)
+    with _reading(chapter):
+        reader = PdfReader(chapter.path)
+        writer.append(reader, import_outline=False)
+        _put(writer, stamp, writer.pages[first:])
+        heading = f"{chapter.variant}  ·  {chapter.about}" if chapter.about else chapter.variant
+        parent = writer.add_outline_item(title=heading, page_number=first, is_open=False)
+        for item in reader.outline:
+            if isinstance(item, Destination):
+                page = reader.get_destination_page_number(item) or 0
+                writer.add_outline_item(title=str(item.title), page_number=first + page, parent=parent)
+    if len(writer.pages) > first:
+        writer.set_page_label(first, len(writer.pages) - 1, PageLabelStyle.DECIMAL, f"{chapter.variant} – ")
 
 
 def _put(writer: PdfWriter, stamp: PageObject, pages: Sequence[PageObject]) -> None:
