@@ -81,6 +81,15 @@ def test_the_version_is_the_packages() -> None:
     assert readlabel("--version").stdout == f"readlabel {__version__}\n"
 
 
+def test_the_version_is_said_without_loading_what_the_commands_need() -> None:
+    code = (
+        "import sys; from readlabel.cli import main; main(); "
+        "print(sorted({'typer', 'pydantic', 'rich'} & {*sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[1:] == ["[]"]
+
+
 def test_an_unknown_option_is_a_usage_error() -> None:
     done = readlabel("grid", "--no-such-option")
     assert done.returncode == 2

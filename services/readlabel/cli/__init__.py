@@ -33,6 +33,11 @@ COMMANDS: dict[str, str] = {
 def main() -> None:
     """Run the command line in `sys.argv` and exit."""
     try:
+        if sys.argv[1:] == ["--version"]:
+            from readlabel import __version__
+
+            print(f"readlabel {__version__}")
+            return
         from readlabel.cli._application import run
 
         run(sys.argv[1:])

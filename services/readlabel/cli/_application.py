@@ -23,7 +23,6 @@ import typer.core
 from rich.console import Console
 from rich.table import Table
 
-from readlabel import __version__
 from readlabel.cli import COMMANDS, INTERRUPTED
 from readlabel.messages import InputError, ReadlabelError
 
@@ -82,9 +81,6 @@ def run(arguments: Sequence[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
         _print_help()
         sys.exit(0 if arguments else USAGE)
-    if arguments[0] == "--version":
-        print(f"readlabel {__version__}")
-        sys.exit(0)
     name = arguments[0]
     if name not in COMMANDS:
         _fail(_unknown(name))

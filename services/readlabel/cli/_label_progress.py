@@ -11,6 +11,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from readlabel.reads.sequenced import Extent
 
+_ROOM_FOR_A_BAR, _ROOM_FOR_ALL_TIMES = 80, 68
+"""Columns of a terminal that has room for these; the figures come first."""
+
 
 class LabelProgress:
     """Counts labelled reads; a context manager that draws on standard error if that is a terminal."""
@@ -20,13 +23,14 @@ class LabelProgress:
         self.bases = 0
         self._began = time.monotonic()
         self._task: TaskID | None = None
+        console = Console(stderr=True)
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(),
+            *([BarColumn()] if console.width >= _ROOM_FOR_A_BAR else []),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
+            *([TimeRemainingColumn()] if console.width >= _ROOM_FOR_ALL_TIMES else []),
+            console=console,
             transient=True,
             disable=not sys.stderr.isatty(),
         )
