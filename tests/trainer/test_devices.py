@@ -44,6 +44,7 @@ def test_the_check_of_a_device_passes_on_a_cpu_and_names_a_gpu_that_is_not_there
     done = subprocess.run([*command, "cpu"], capture_output=True, text=True, check=True, timeout=300)
     lines = done.stdout.splitlines()
     assert all(line.startswith("ok ") for line in lines)
+    assert done.stderr == ""
     for part in ("LSTM for GPUs: gradients", "mixed_bfloat16: loss with the CRF", "2 devices for one run"):
         assert any(part in line for line in lines), part
     refused = subprocess.run([*command, "98"], capture_output=True, text=True, check=False, timeout=300)
