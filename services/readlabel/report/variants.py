@@ -19,7 +19,7 @@ SUCCEEDED = "SUCCEEDED"
 MISSING = "MISSING"
 UNREADABLE = "UNREADABLE"
 
-_NO_OUTCOME = "its task ended without an outcome (killed, or no service); see the log, then run again with -resume"
+_NO_OUTCOME = "no folder of it was given: it was not trained, or killed in training; the pipeline tries it with -resume"
 _NO_COMBINATION = "the grid has no such combination"
 _OTHER_COMBINATION = "holds another combination than this grid's of the same name"
 _RUN_SUFFIX = next(artifact.suffix for artifact in ARTIFACTS if artifact.name == RUN)
