@@ -149,9 +149,10 @@ def cancel(
     tls_client_cert: TlsClientCert = None,
     insecure: Insecure = False,
 ) -> None:
-    """Stop a run; it keeps its checkpoint, and resume goes on from there.
+    """Stop a run; it keeps its checkpoint.
 
-    One that trains is CANCELLING until its worker has stopped. One that has ended is refused, with status 65.
+    One that trains is CANCELLING until its worker has stopped; resume goes on from its checkpoint. One that has ended
+    is refused, with status 65.
 
     \b
     Example:
@@ -221,7 +222,9 @@ def download(
     tls_client_cert: TlsClientCert = None,
     insecure: Insecure = False,
 ) -> None:
-    """Download the artifacts of a run that has ended: the model, its figures, its log.
+    """Download the artifacts of a run that has ended.
+
+    These are the model's files, its figures and its log; of a run that failed, its record and log.
 
     \b
     Example:

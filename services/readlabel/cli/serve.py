@@ -101,9 +101,9 @@ def main(
 
     Runs that have not ended when it stops checkpoint first and go on when it is started again with the same --data-dir.
 
-    An address that others reach needs --token-file, beyond this machine --tls-cert and --tls-key too. Ends with status
-    0 when it was stopped, 71 when the address is taken, 73 when the data folder is in use or cannot be written, 74 when
-    its run store is damaged or of a later version.
+    An address that others reach needs tokens, and beyond this machine a certificate too. Ends with status 0 when it was
+    stopped, 71 when the address is taken, 73 when the data folder is in use or cannot be written, 74 when its run store
+    is damaged or of a later version.
 
     \b
     Examples: on a socket of your own; for users of this machine; for others:
