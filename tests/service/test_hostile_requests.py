@@ -139,11 +139,12 @@ class Caller:
         return grpc.StatusCode.OK, ""
 
 
-def check(code: grpc.StatusCode, details: str, what: object = "") -> None:
-    """Hold an answer against what a caller may be told."""
+def check(code: grpc.StatusCode, details: str, sent: Sequence[bytes] = ()) -> None:
+    """Hold an answer against what a caller may be told; words of its own it may be told back."""
     dull = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DEADLINE_EXCEEDED)
-    assert code not in dull, (code, details, what)
-    assert not OF_PYTHON.search(details), (details, what)
+    assert code not in dull, (code, details, sent)
+    own = b"\n".join(sent).decode(errors="replace")
+    assert not [word for word in OF_PYTHON.findall(details) if word not in own + repr(own)], (details, sent)
 
 
 @pytest.fixture(scope="module")
