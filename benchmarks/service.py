@@ -13,6 +13,8 @@
 - list_of_many, scrape_of_many: ms of a page of 50 runs that have two tags, and of a page for Prometheus, among a
   million runs, median; the baseline is among a hundred. health_listing_many: the same as health_queue_and_training
   while pages of 1,000 of the million are asked for one after the other. Promise: below 50 ms.
+- not_serving: ms from SIGTERM until a watcher of health is told NOT_SERVING while a run trains, the longest of some;
+  the baseline is a health check. Promise: below 1,000 ms.
 - memory_after_run: MiB of the service and its processes when a run has ended and a worker is warm again, against
   before.
 
@@ -38,6 +40,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from loaded_service import SWEEP, Bench, apart, many_runs, result_of, script, service, simulate
 
 from readlabel.artifacts.digest import file_ref
@@ -252,10 +255,33 @@ def measure_many() -> dict[str, Any]:
     return {key: figure(told[MANY][key], told[100][key], unit) for key, unit in units.items()}
 
 
+def measure_stop() -> dict[str, Any]:
+    told, asked = [], []
+    for _ in range(ROUNDS):
+        with service("--devices", "cpu:1", scripted=True) as bench:
+            path, gate = script(bench.folder, 2)
+            name = bench.client.create(bench.spec(path, 1)).name
+            (gate / "1").touch()
+            bench.wait_for_epoch(name, 1)
+            with grpc.insecure_channel(bench.address) as channel:
+                stub = health_pb2_grpc.HealthStub(channel)
+                watching = stub.Watch(health_pb2.HealthCheckRequest())
+                assert next(watching).status == health_pb2.HealthCheckResponse.SERVING
+                begun = time.perf_counter()
+                stub.Check(health_pb2.HealthCheckRequest())
+                between = time.perf_counter()
+                bench.process.terminate()
+                assert next(watching).status == health_pb2.HealthCheckResponse.NOT_SERVING
+                told.append(1000 * (time.perf_counter() - between))
+                asked.append(1000 * (between - begun))
+    return {"not_serving": figure(max(told), statistics.median(asked), "ms, the longest", spread_of(told))}
+
+
 MEASURES = {
     "queue": measure_queue,
     "watchers": measure_watchers,
     "stalled": measure_stalled,
+    "stop": measure_stop,
     "slots": measure_slots,
     "many": measure_many,
 }

@@ -11,8 +11,10 @@ import base64
 import hashlib
 import json
 import math
+import pickle
 import re
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -25,6 +27,8 @@ from grpc_reflection.v1alpha import reflection_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from readlabel.artifacts.digest import file_ref
+from readlabel.messages import GridPoint, RunSpec
 from readlabel.v1 import blob_service_pb2, training_run_pb2, training_service_pb2
 from readlabel.v1 import training_service_pb2 as pb
 from readlabel.wire import parse_status, to_proto
@@ -139,11 +143,12 @@ class Caller:
         return grpc.StatusCode.OK, ""
 
 
-def check(code: grpc.StatusCode, details: str, what: object = "") -> None:
-    """Hold an answer against what a caller may be told."""
+def check(code: grpc.StatusCode, details: str, sent: Sequence[bytes] = ()) -> None:
+    """Hold an answer against what a caller may be told; words of its own it may be told back."""
     dull = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DEADLINE_EXCEEDED)
-    assert code not in dull, (code, details, what)
-    assert not OF_PYTHON.search(details), (details, what)
+    assert code not in dull, (code, details, sent)
+    own = b"\n".join(sent).decode(errors="replace")
+    assert not [word for word in OF_PYTHON.findall(details) if word not in own + repr(own)], (details, sent)
 
 
 @pytest.fixture(scope="module")
@@ -326,3 +331,36 @@ def test_bytes_that_are_no_message_are_told_so_with_a_reason(service: Any) -> No
                 answer = call(iter([b"\xff\xff"]) if method.client_streaming else b"\xff\xff", timeout=DEADLINE_SECONDS)
                 list(answer if method.server_streaming else [answer])
             assert parse_status(caught.value).reason == "INVALID_ARGUMENT", method.name
+
+
+class Trap:
+    """What runs code when pickle loads it: a file appears."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.mark,)
+
+
+def test_a_pickle_in_the_place_of_reads_fails_its_run_and_is_loaded_by_nobody(
+    start_service: Callable[..., Any], real_reads: tuple[Path, Path], point_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    trap, mark = tmp_path / "trap.parquet", tmp_path / "it ran"
+    trap.write_bytes(pickle.dumps(Trap(mark)))
+    pickle.loads(trap.read_bytes())
+    mark.unlink()  # so it does run when it is loaded
+    point = GridPoint.model_validate_json(point_file().read_text())
+    service = start_service("--devices", "cpu:1", scripted=False)
+    with service.client() as client:
+        for training, validation in ((trap, real_reads[1]), (real_reads[0], trap)):
+            for path in (training, validation):
+                client.upload(path, file_ref(path))
+            name = client.create(
+                RunSpec(point=point, training_reads=file_ref(training), validation_reads=file_ref(validation))
+            ).name
+            list(client.watch(name))
+            run = client.get(name)
+            assert run.failure is not None
+            assert (run.state, run.failure.reason) == ("FAILED", "INVALID_INPUT"), run.failure
+            assert not mark.exists()

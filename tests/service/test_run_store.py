@@ -7,7 +7,7 @@ import json
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,29 @@ def digest(letter: str, number: int) -> BlobRef:
     return BlobRef(sha256=f"{letter * 32}{number:032x}", size_bytes=number)
 
 
+def write_first(path: Path, runs: Sequence[tuple[Any, ...]], events: Sequence[tuple[Any, ...]]) -> None:
+    """Write a store of the first layout with these rows."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.executescript(f"PRAGMA journal_mode = WAL; BEGIN; {FIRST_LAYOUT} COMMIT;")
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute("PRAGMA user_version = 1")
+        db.execute("BEGIN")
+        db.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", runs)
+        db.executemany("INSERT INTO events VALUES (?, ?, ?)", events)
+        db.execute("COMMIT")
+
+
+def take_back_to_first(path: Path) -> None:
+    """Make of a store one of the first layout with all that is in it."""
+    with closing(sqlite3.connect(path)) as db:
+        columns = "number, id, state, priority, queue_number, losses, tags, document"
+        runs = db.execute(f"SELECT {columns} FROM runs").fetchall()
+        events = db.execute("SELECT run, sequence, document FROM events").fetchall()
+    for file in path.parent.glob(f"{path.name}*"):
+        file.unlink()
+    write_first(path, runs, events)
+
+
 @pytest.fixture
 def make_first(tmp_path: Path, make_script: Callable[..., Any]) -> Callable[[int], tuple[Path, list[TrainingRun]]]:
     """Makes a store of the first layout with so many runs; its path and the runs, the first created first."""
@@ -73,16 +96,11 @@ def make_first(tmp_path: Path, make_script: Callable[..., Any]) -> Callable[[int
                 )
             )  # fmt: skip
         path = tmp_path / "runs.sqlite"
-        with closing(sqlite3.connect(path, isolation_level=None)) as db:
-            db.executescript(f"PRAGMA journal_mode = WAL; BEGIN; {FIRST_LAYOUT} COMMIT;")
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute("PRAGMA user_version = 1")
-            db.execute("BEGIN")
-            for number, run in enumerate(runs, 1):
-                row = (number, run.run_id, run.state, number, json.dumps(run.tags), run.model_dump_json())
-                db.execute("INSERT INTO runs VALUES (?, ?, ?, 0, ?, 0, ?, ?)", row)
-                db.execute("INSERT INTO events VALUES (?, 1, ?)", (run.run_id, QUEUED_AT))
-            db.execute("COMMIT")
+        rows = [
+            (number, run.run_id, run.state, 0, number, 0, json.dumps(run.tags), run.model_dump_json())
+            for number, run in enumerate(runs, 1)
+        ]
+        write_first(path, rows, [(run.run_id, 1, QUEUED_AT) for run in runs])
         return path, runs
 
     return make
@@ -139,6 +157,47 @@ def test_a_store_of_the_first_layout_is_brought_to_todays_with_all_that_is_in_it
         assert [db.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in ("tags", "needs", "events")] == [
             0, 0, 0,
         ]  # fmt: skip
+
+
+def test_a_service_goes_on_with_all_that_one_of_the_first_layout_left_it(
+    start_service: Callable[..., Any], make_script: Callable[..., Any], tmp_path: Path
+) -> None:
+    service = start_service("--devices", "cpu:1")
+    ended = [make_script(outcome="FAILED", reason="NUMERICS") if one % 4 == 3 else make_script() for one in range(16)]
+    stopped, running = make_script(gated=True), make_script(gated=True)
+    waiting = [make_script() for _ in range(8)]
+    with service.client() as client:
+        names = [script.create(client, tags={"sweep": str(number % 2)}) for number, script in enumerate(ended)]
+        for name in names:
+            list(client.watch(name))
+        live = [stopped.create(client)]
+        stopped.open(1)
+        for event in client.watch(live[0]):
+            if event.epoch is not None:
+                client.cancel(live[0])
+        live += [script.create(client) for script in (running, *waiting)]
+        running.open(1)
+        next(event for event in client.watch(live[1]) if event.epoch is not None)
+        before = {name: (client.get(name), list(client.watch(name))) for name in names}
+    assert service.terminate() == 0
+    take_back_to_first(service.data_dir / "runs.sqlite")
+
+    service = start_service("--devices", "cpu:1", "--keep-blobs", "0")
+    with service.client() as client:
+        assert [run.name for run in client.list()] == [*names, *live][::-1]
+        assert [run.name for run in client.list(tags={"sweep": "1"})] == names[1::2][::-1]
+        for name, script in zip(names, ended, strict=True):
+            assert (client.get(name), list(client.watch(name))) == before[name]
+            assert client.create(script.spec) == before[name][0], "it is not trained again"
+            client.download_all(before[name][0], tmp_path / name)
+        for script in (stopped, running):
+            script.open(2, 3)
+        client.resume(live[0])
+        for name in live:
+            events = list(client.watch(name))
+            assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+            assert [event.epoch.epoch for event in events if event.epoch is not None] == [1, 2, 3]
+            assert client.get(name).state == "SUCCEEDED"
 
 
 def test_a_new_store_and_one_that_was_brought_up_to_date_are_the_same(

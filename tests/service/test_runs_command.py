@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +94,28 @@ def test_the_runs_of_a_service_are_listed_shown_watched_stopped_resumed_fetched_
     ended = processes.run("runs", "show", first, "--service", service.address)
     assert (ended.returncode, ended.stdout) == (70, "")
     assert f"there is no runs/{first}" in ended.stderr
+
+
+def test_a_terminal_sees_a_bar_that_moves_while_the_run_trains(
+    service: Any, client: Any, processes: Any, make_script: Callable[..., Any]
+) -> None:
+    script = make_script(gated=True)
+    name = script.create(client)
+    terminal, theirs = pty.openpty()
+    command = ("runs", "watch", name, "--service", service.address)
+    process = processes.start(*command, stdout=theirs, env={**processes.environment, "TERM": "xterm"})
+    os.close(theirs)
+    seen = ""
+    for epoch in (1, 2, 3):
+        script.open(epoch)  # the next is not trained before the bar shows this one
+        while not re.search(rf"(running|succeeded) ━[^\n]* {epoch}/3 ", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen)):
+            seen += os.read(terminal, 4096).decode(errors="replace")
+    with suppress(OSError):  # the other side of the terminal is closed
+        while text := os.read(terminal, 4096):
+            seen += text.decode(errors="replace")
+    os.close(terminal)
+    assert process.wait() == 0
+    assert "epoch 3/3" in seen, "the lines stand above the bar"
 
 
 def test_a_command_without_an_address_or_with_words_that_are_none_says_so(processes: Any) -> None:

@@ -15,7 +15,10 @@ KeepRuns = Annotated[
     typer.Option(min=0, help="Days that an ended run is kept with its artifacts and checkpoints. (Default: for good.)"),
 ]
 KeepBlobs = Annotated[
-    float, typer.Option(min=0, help="Days that reads are kept which no run needs, since they were last used.")
+    float,
+    typer.Option(
+        min=0, help="Days that reads are kept which no run needs, since they were last used; an hour at least."
+    ),
 ]
 DEFAULT_KEEP_BLOBS = Keep.blobs_days or 0
 

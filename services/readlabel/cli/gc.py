@@ -15,13 +15,19 @@ from readlabel.server.retention import collect_garbage
 
 
 def main(
-    data_dir: Annotated[Path | None, typer.Option(help="Of the service. (Default: below ~/.local/state.)")] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the service, as serve was given it. (Default: readlabel/service in ~/.local/state.)"
+        ),
+    ] = None,
     keep_runs: KeepRuns = None,
     keep_blobs: KeepBlobs = DEFAULT_KEEP_BLOBS,
 ) -> None:
     """Remove what a stopped service need not keep: runs that ended long ago, and reads that no run needs.
 
     A service does the same when it starts and once an hour. What a run needs that waits or can be resumed stays.
+    Ends with status 73 when a service uses the folder.
 
     \b
     Example:

@@ -23,7 +23,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="""List, watch, cancel, resume and download the runs of a training service.
 
-    READLABEL_SERVICE, READLABEL_TOKEN_FILE and READLABEL_TLS_CA in the environment stand for the three options.
+    READLABEL_SERVICE, READLABEL_TOKEN_FILE, READLABEL_TLS_CA and READLABEL_TLS_CLIENT_CERT in the environment stand for
+    the options of these names. Each command ends with status 69 when no service answers, 77 when the token opens
+    nothing or may only read, and 65 when the run's state does not allow what was asked.
 
     \b
     Example:
@@ -34,12 +36,16 @@ app = typer.Typer(
 
 Run = Annotated[str, typer.Argument(help="Id of the run, or how it begins.")]
 _DIGITS_TO_DELETE = 8
+_STATES = ", ".join(get_args(RunState))
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
 
 @app.command("list")
 def list_runs(
-    state: Annotated[list[str] | None, typer.Option(help="Only runs in this state; may be repeated.")] = None,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STATE", help=f"Only runs in this state: {_STATES}; may be repeated."),
+    ] = None,
     tag: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only runs with this tag; may be repeated.")
     ] = None,
@@ -104,7 +110,9 @@ def show(
 @app.command()
 def watch(
     run: Run,
-    after: Annotated[int, typer.Option(min=0, help="Only events after this sequence.")] = 0,
+    after: Annotated[
+        int, typer.Option(min=0, help="Only events after this one, by the sequence that --json shows.")
+    ] = 0,
     as_json: Json = False,
     service: Service = None,
     token_file: TokenFile = None,
@@ -114,7 +122,8 @@ def watch(
 ) -> None:
     """Follow a run until it ends.
 
-    What has happened comes first, then what happens, as it happens.
+    What has happened comes first, then what happens, as it happens. Ctrl-C ends the watching, not the run. Whatever the
+    run's outcome, the status is 0; --json and readlabel runs show tell it.
 
     \b
     Example:
@@ -142,6 +151,9 @@ def cancel(
 ) -> None:
     """Stop a run; it keeps its checkpoint.
 
+    One that trains is CANCELLING until its worker has stopped; resume goes on from its checkpoint. One that has ended
+    is refused, with status 65.
+
     \b
     Example:
       readlabel runs cancel 1f0c6a0d \\
@@ -163,7 +175,7 @@ def resume(
 ) -> None:
     """Queue a stopped run again, from its checkpoint.
 
-    That is for one that was cancelled, or failed for the machine's fault.
+    That is for one that was cancelled, or failed for the machine's fault; others are refused, with status 65.
 
     \b
     Example:
@@ -186,7 +198,7 @@ def delete(
 ) -> None:
     """Delete a run that has ended, with its artifacts and checkpoints.
 
-    At least eight digits of its id are needed.
+    At least eight digits of its id are needed. One that waits or trains is refused, with status 65.
 
     \b
     Example:
@@ -212,6 +224,8 @@ def download(
 ) -> None:
     """Download the artifacts of a run that has ended.
 
+    These are the model's files, its figures and its log; of a run that failed, its record and log.
+
     \b
     Example:
       readlabel runs download 1f0c6a0d --out run \\
@@ -227,7 +241,7 @@ def download(
 
 def _state(word: str) -> RunState:
     if word.upper() not in get_args(RunState):
-        raise InputError(f"--state {word}: there are {', '.join(get_args(RunState))}")
+        raise InputError(f"--state {word}: there are {_STATES}")
     return cast(RunState, word.upper())
 
 

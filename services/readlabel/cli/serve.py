@@ -30,22 +30,36 @@ def main(
     listen: Annotated[str | None, typer.Option(help=f"HOST:PORT to listen on. (Default: {DEFAULT_LISTEN}.)")] = None,
     socket: Annotated[Path | None, typer.Option(help="Unix socket to listen on, in a folder of mode 0700.")] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Runs, reads and artifacts; on a local disk. (Default: below ~/.local/state.)")
+        Path | None,
+        typer.Option(
+            help="Folder of runs, reads and artifacts, on a local disk. (Default: readlabel/service in ~/.local/state.)"
+        ),
     ] = None,
     devices: Annotated[
-        str, typer.Option(help="auto (every GPU, else one CPU slot), cpu:N, gpu:0,1, or gpu:0+1 (both for each run).")
+        str,
+        typer.Option(
+            help="auto (every GPU, else one CPU slot), cpu:N (N slots), gpu:0,1 (by index or UUID), or gpu:0+1 (both "
+            "for each run). A slot trains one run at a time."
+        ),
     ] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads that all slots share; 0 is all there are.")] = 0,
     token_file: Annotated[
         Path | None,
-        typer.Option(help="Tokens, one a line; a caller must send one. Read again when changed."),
+        typer.Option(
+            help="Tokens, one a line; a caller must send one. Behind a token may stand read (to look only) or write, "
+            "and the last day it is valid, as 2031-12-31. Read again when changed."
+        ),
     ] = None,
     tls_cert: Annotated[
         Path | None, typer.Option(help="Certificate chain of the service (PEM). Read again when changed.")
     ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
-    tls_client_ca: Annotated[Path | None, typer.Option(help="Callers need a certificate of this CA (PEM).")] = None,
-    insecure: Annotated[bool, typer.Option("--insecure", help="Go without token or TLS.")] = False,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM). Read again when changed.")] = None,
+    tls_client_ca: Annotated[
+        Path | None, typer.Option(help="Callers need a certificate of this CA too (PEM). Read again when changed.")
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Go without a token or TLS where the address asks for them.")
+    ] = False,
     checkpoint_dir: Annotated[
         str | None,
         typer.Option(
@@ -59,8 +73,8 @@ def main(
     lease_dir: Annotated[
         Path | None,
         typer.Option(
-            help="Folder by which services on one host share GPUs and cores. (Default: by user; only private ones "
-            "share cores then.)"
+            help="Folder by which services on one host share GPUs and cores. (Default: READLABEL_LEASE_DIR, else one "
+            "of the user's, by which standing services share no cores.)"
         ),
     ] = None,
     keep_runs: KeepRuns = None,
@@ -73,15 +87,23 @@ def main(
         str | None, typer.Option(help="What starts a worker, instead of this Python with readlabel.trainer.")
     ] = None,
     private: Annotated[
-        bool, typer.Option("--private", help="Serve the client that holds standard input open, then leave no trace.")
+        bool,
+        typer.Option(
+            "--private", help="As readlabel train starts it: serve while standard input is open, then leave no trace."
+        ),
     ] = False,
     link: Annotated[
-        list[Path] | None, typer.Option(help="A file that is in the blob store from the start; may be repeated.")
+        list[Path] | None,
+        typer.Option(help="A file of reads that need not be uploaded; may be repeated."),
     ] = None,
 ) -> None:
     """Run the training service until Ctrl-C or SIGTERM.
 
     Runs that have not ended when it stops checkpoint first and go on when it is started again with the same --data-dir.
+
+    An address that others reach needs tokens, and beyond this machine a certificate too. Ends with status 0 when it was
+    stopped, 71 when the address is taken, 73 when the data folder is in use or cannot be written, 74 when its run store
+    is damaged or of a later version.
 
     \b
     Examples: on a socket of your own; for users of this machine; for others:

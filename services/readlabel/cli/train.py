@@ -50,7 +50,10 @@ def main(
     tls_client_cert: TlsClientCert = None,
     insecure: Insecure = False,
     tag: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="For the run's record; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE", help="Kept with the run; readlabel runs list --tag finds it. May be repeated."
+        ),
     ] = None,
     priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher ones leave the service's queue first.")] = 0,
     devices: Annotated[str, typer.Option(help="Private service: auto, cpu, gpu:0, or gpu:0+1 (both).")] = "auto",
@@ -64,7 +67,11 @@ def main(
         ),
     ] = None,
     lease_dir: Annotated[
-        Path | None, typer.Option(envvar="READLABEL_LEASE_DIR", help="Private service: folder to share devices by.")
+        Path | None,
+        typer.Option(
+            envvar="READLABEL_LEASE_DIR",
+            help="Private service: folder to share devices by. (Default: one of the user's.)",
+        ),
     ] = None,
     grace: Annotated[float, typer.Option(min=0, help="Private service: seconds to checkpoint when stopped.")] = 30,
 ) -> None:

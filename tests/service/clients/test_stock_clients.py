@@ -151,21 +151,21 @@ def test_a_client_generated_in_go_from_proto_alone_trains(
 
     script, broken = make_script(), make_script(outcome="FAILED", reason="NUMERICS")
 
-    def train(reads: Path, out: Path, token: Path) -> subprocess.CompletedProcess[str]:
+    def train(one: Any, out: Path, token: Path) -> subprocess.CompletedProcess[str]:
         options = ["-service", service.address, "-token-file", token, "-point", tmp_path / "point.json", "-out", out]
-        command = [source / "client", *options, "-train", reads, "-validation", reads]
+        command = [source / "client", *options, "-train", one.path, "-validation", one.validation]
         return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
-    first = train(script.path, tmp_path / "run", token_file)
+    first = train(script, tmp_path / "run", token_file)
     assert first.returncode == 0, first.stderr
     assert [line.split()[1] for line in first.stdout.splitlines() if line.startswith("epoch")] == ["1/3", "2/3", "3/3"]
     assert first.stdout.splitlines()[-1].endswith("RUN_STATE_SUCCEEDED")
     assert (tmp_path / "run" / "train.log").read_text() == "attempt 1\n"
-    again = train(script.path, tmp_path / "again", token_file)
+    again = train(script, tmp_path / "again", token_file)
     assert again.stdout == first.stdout, "the same run, which trains nothing twice"
 
-    failed = train(broken.path, tmp_path / "failed", token_file)
+    failed = train(broken, tmp_path / "failed", token_file)
     assert failed.returncode == 1
     assert "REASON_NUMERICS: as scripted" in failed.stderr
     (tmp_path / "wrong").write_text("not-the-token-of-this-service")
-    assert "Unauthenticated" in train(script.path, tmp_path / "refused", tmp_path / "wrong").stderr
+    assert "Unauthenticated" in train(script, tmp_path / "refused", tmp_path / "wrong").stderr

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import random
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,25 @@ import pytest
 from readlabel.artifacts.digest import file_ref
 from readlabel.client import TrainingClient
 from readlabel.messages import GridPoint, RunSpec, TrainingOptions
+
+SEED = int.from_bytes(os.urandom(4), "big")
+
+
+@pytest.fixture
+def rng() -> random.Random:
+    """What random moments are drawn from."""
+    print(f"random moments of seed {SEED}")  # pytest shows it when the test fails
+    return random.Random(SEED)
+
+
+@pytest.fixture
+def pass_time() -> Callable[[float], None]:
+    """Lets so many seconds pass."""
+
+    def wait(seconds: float) -> None:
+        threading.Event().wait(seconds)
+
+    return wait
 
 
 class RealRun:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,18 +10,7 @@ from typing import Any
 import pytest
 
 KILLS = 20
-SEED = int.from_bytes(os.urandom(4), "big")
 WHOLE_RUN_SECONDS = 16
-
-
-@pytest.fixture
-def rng() -> random.Random:
-    print(f"random moments of seed {SEED}")  # pytest shows it when the test fails
-    return random.Random(SEED)
-
-
-def pass_time(seconds: float) -> None:
-    threading.Event().wait(seconds)
 
 
 def test_a_killed_client_leaves_its_run_and_the_same_command_attaches_to_it(
@@ -31,6 +18,7 @@ def test_a_killed_client_leaves_its_run_and_the_same_command_attaches_to_it(
     processes: Any,
     make_script: Callable[..., Any],
     rng: random.Random,
+    pass_time: Callable[[float], None],
     tmp_path: Path,
 ) -> None:
     service = start_service("--devices", "cpu:1")
@@ -61,7 +49,10 @@ def test_a_killed_client_leaves_its_run_and_the_same_command_attaches_to_it(
 
 
 def test_a_service_killed_at_any_moment_of_many_short_runs_loses_and_repeats_none(
-    start_service: Callable[..., Any], make_script: Callable[..., Any], rng: random.Random
+    start_service: Callable[..., Any],
+    make_script: Callable[..., Any],
+    rng: random.Random,
+    pass_time: Callable[[float], None],
 ) -> None:
     scripts = [make_script(epochs=40) for _ in range(60)]
     names: list[str] = []
@@ -92,6 +83,7 @@ def test_a_service_killed_in_trainings_gives_the_weights_of_undisturbed_ones(
     make_real_run: Callable[..., Any],
     compare: Callable[..., None],
     rng: random.Random,
+    pass_time: Callable[[float], None],
 ) -> None:
     runs = [make_real_run(seed, 60) for seed in range(1, 5)]
     names: list[str] = []
@@ -123,6 +115,7 @@ def test_workers_killed_in_trainings_give_the_weights_of_undisturbed_ones(
     make_real_run: Callable[..., Any],
     compare: Callable[..., None],
     rng: random.Random,
+    pass_time: Callable[[float], None],
 ) -> None:
     runs = [make_real_run(seed, 60) for seed in range(11, 15)]
     service = start_service("--devices", "cpu:1", "--threads", "1", scripted=False)
