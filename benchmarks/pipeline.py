@@ -101,7 +101,9 @@ def pipeline(folder: Path, table: dict[str, str], *arguments: object, config: st
     (folder / "bench.config").write_text(config)
     command = [ROOT / "nextflow", "run", ROOT, "-c", "bench.config", "--training_params", "params.tsv"]
     command += ["--model_name", MODEL, "--num_reads", 200, "--num_val_reads", 50, "--num_plot_reads", 1, *arguments]
-    environment = os.environ | {"READLABEL_NEXTFLOW": "own", "NXF_HOME": str(folder / ".home")}
+    # Devices are shared with no service but its own.
+    leases = {"READLABEL_LEASE_DIR": str(folder / "leases")}
+    environment = os.environ | leases | {"READLABEL_NEXTFLOW": "own", "NXF_HOME": str(folder / ".home")}
     begin = time.monotonic()
     with (folder / "launch.log").open("w") as log:
         process = subprocess.Popen([str(word) for word in command], cwd=folder, env=environment, stdout=log, stderr=log)
@@ -134,7 +136,7 @@ def standing(folder: Path, place: str) -> Iterator[Endpoint]:
     token.write_text("a-token-of-this-benchmark\n")
     token.chmod(0o600)
     serve = ["serve", "--listen", f"127.0.0.1:{port}", "--devices", "cpu:1", "--threads", "2"]
-    serve += ["--data-dir", str(folder / "data"), "--token-file", str(token)]
+    serve += ["--data-dir", str(folder / "data"), "--token-file", str(token), "--lease-dir", str(folder / "leases")]
     if place == "podman":
         start = ["podman", "run", "--rm", "--no-healthcheck", "--read-only", "--user", f"{os.getuid()}"]
         start += ["--volume", f"{folder}:{folder}", "--network", "host"]
