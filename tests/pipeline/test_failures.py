@@ -139,6 +139,26 @@ def test_resume_tries_the_killed_ones_again_and_nothing_else(mended):
     assert mended.exit_status == 1
 
 
+def test_the_reason_of_a_failed_task_is_its_last_error_or_last_line_and_never_fills_the_screen(launch, root):
+    script = launch.folder / "main.nf"
+    script.write_text(f"""
+include {{ lastWords }} from '{root}/modules/loss'
+include {{ brief     }} from '{root}/modules/outcome'
+
+workflow {{
+    println("[" + lastWords(['epoch 1/9', 'error: no room', 'error: no disk', 'traceback'], 1) + "]")
+    println("[" + lastWords(['epoch 1/9', 'readlabel: command not found', ''], 127) + "]")
+    println("[" + lastWords(['epoch 1/9'], 137) + "]")
+    println("[" + brief('a' * 2000).size() + "]")
+}}
+""")
+    command = [str(root / "nextflow"), "-q", "run", str(script)]
+    done = subprocess.run(
+        command, cwd=launch.folder, env=launch.environment(), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["[: no disk]", "[: readlabel: command not found]", "[]", "[402]"]
+
+
 def test_a_run_is_not_resumed_while_it_goes_and_interrupted_it_says_how_to_go_on_and_leaves_no_process_behind(launch):
     start = launch.start(*launch.tiny({"epochs": "10000"}))
     while not any(trainings(launch)):
