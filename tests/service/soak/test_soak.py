@@ -148,7 +148,8 @@ class Mix:
     def kill_worker(self) -> None:
         workers = psutil.Process(self.service.process.pid).children()
         if workers:
-            self.rng.choice(workers).kill()
+            with suppress(psutil.NoSuchProcess):  # its run has ended meanwhile
+                self.rng.choice(workers).kill()
 
     def start_client(self) -> None:
         if name := self.some():
