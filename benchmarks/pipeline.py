@@ -101,7 +101,7 @@ def pipeline(folder: Path, table: dict[str, str], *arguments: object, config: st
     (folder / "bench.config").write_text(config)
     command = [ROOT / "nextflow", "run", ROOT, "-c", "bench.config", "--training_params", "params.tsv"]
     command += ["--model_name", MODEL, "--num_reads", 200, "--num_val_reads", 50, "--num_plot_reads", 1, *arguments]
-    environment = os.environ | {"READLABEL_NEXTFLOW": "own", "NXF_HOME": str(folder / ".home")}
+    environment = leases(folder) | {"READLABEL_NEXTFLOW": "own", "NXF_HOME": str(folder / ".home")}
     begin = time.monotonic()
     with (folder / "launch.log").open("w") as log:
         process = subprocess.Popen([str(word) for word in command], cwd=folder, env=environment, stdout=log, stderr=log)
@@ -113,6 +113,11 @@ def pipeline(folder: Path, table: dict[str, str], *arguments: object, config: st
     if process.returncode:
         raise SystemExit(f"the pipeline failed:\n{(folder / 'launch.log').read_text()}")
     return time.monotonic() - begin, peak
+
+
+def leases(folder: Path) -> dict[str, str]:
+    """The environment of services that take turns among themselves, and wait for no other on this machine."""
+    return os.environ | {"READLABEL_LEASE_DIR": str(folder / "leases")}
 
 
 def peak_memory(process: int) -> float:
@@ -142,7 +147,7 @@ def standing(folder: Path, place: str) -> Iterator[Endpoint]:
     else:
         start = [sys.executable, "-P", "-m", "readlabel.cli"]
     with (folder / "service.log").open("w") as log:
-        process = subprocess.Popen([*start, *serve], stdout=log, stderr=log)
+        process = subprocess.Popen([*start, *serve], env=leases(folder), stdout=log, stderr=log)
     try:
         wait = [sys.executable, "-P", "-m", "readlabel.cli", "health", "--service", f"localhost:{port}"]
         subprocess.run([*wait, "--wait", "120"], check=True, stdout=subprocess.DEVNULL)
