@@ -101,9 +101,7 @@ def pipeline(folder: Path, table: dict[str, str], *arguments: object, config: st
     (folder / "bench.config").write_text(config)
     command = [ROOT / "nextflow", "run", ROOT, "-c", "bench.config", "--training_params", "params.tsv"]
     command += ["--model_name", MODEL, "--num_reads", 200, "--num_val_reads", 50, "--num_plot_reads", 1, *arguments]
-    # Devices are shared with no service but its own.
-    leases = {"READLABEL_LEASE_DIR": str(folder / "leases")}
-    environment = os.environ | leases | {"READLABEL_NEXTFLOW": "own", "NXF_HOME": str(folder / ".home")}
+    environment = leases(folder) | {"READLABEL_NEXTFLOW": "own", "NXF_HOME": str(folder / ".home")}
     begin = time.monotonic()
     with (folder / "launch.log").open("w") as log:
         process = subprocess.Popen([str(word) for word in command], cwd=folder, env=environment, stdout=log, stderr=log)
@@ -115,6 +113,11 @@ def pipeline(folder: Path, table: dict[str, str], *arguments: object, config: st
     if process.returncode:
         raise SystemExit(f"the pipeline failed:\n{(folder / 'launch.log').read_text()}")
     return time.monotonic() - begin, peak
+
+
+def leases(folder: Path) -> dict[str, str]:
+    """The environment of services that take turns among themselves, and wait for no other on this machine."""
+    return os.environ | {"READLABEL_LEASE_DIR": str(folder / "leases")}
 
 
 def peak_memory(process: int) -> float:
@@ -136,7 +139,7 @@ def standing(folder: Path, place: str) -> Iterator[Endpoint]:
     token.write_text("a-token-of-this-benchmark\n")
     token.chmod(0o600)
     serve = ["serve", "--listen", f"127.0.0.1:{port}", "--devices", "cpu:1", "--threads", "2"]
-    serve += ["--data-dir", str(folder / "data"), "--token-file", str(token), "--lease-dir", str(folder / "leases")]
+    serve += ["--data-dir", str(folder / "data"), "--token-file", str(token)]
     if place == "podman":
         start = ["podman", "run", "--rm", "--no-healthcheck", "--read-only", "--user", f"{os.getuid()}"]
         start += ["--volume", f"{folder}:{folder}", "--network", "host"]
@@ -144,7 +147,7 @@ def standing(folder: Path, place: str) -> Iterator[Endpoint]:
     else:
         start = [sys.executable, "-P", "-m", "readlabel.cli"]
     with (folder / "service.log").open("w") as log:
-        process = subprocess.Popen([*start, *serve], stdout=log, stderr=log)
+        process = subprocess.Popen([*start, *serve], env=leases(folder), stdout=log, stderr=log)
     try:
         wait = [sys.executable, "-P", "-m", "readlabel.cli", "health", "--service", f"localhost:{port}"]
         subprocess.run([*wait, "--wait", "120"], check=True, stdout=subprocess.DEVNULL)

@@ -53,6 +53,22 @@ def test_runs_start_in_order_of_priority_then_of_creation(client: TrainingClient
     assert order == [0, 3, 5, 1, 2, 4]
 
 
+def test_the_worker_of_the_next_run_is_ready_before_this_one_ends(
+    service: Any, client: TrainingClient, make_script: Scripts, until: Callable[..., Any]
+) -> None:
+    first, second = make_script(gated=True), make_script(gated=True)
+    names = [first.create(client), second.create(client)]
+    first.open(1)
+    wait_for_epoch(client, names[0], 1)
+    until(lambda: len(service.processes.workers()) == 2, "the next run's worker")
+    both = {worker.pid for worker in service.processes.workers()}
+    first.open(2, 3)
+    wait_for_state(client, names[1], "RUNNING")
+    assert {worker.pid for worker in service.processes.workers()} < both
+    second.open(1, 2, 3)
+    wait_for_state(client, names[1], "SUCCEEDED")
+
+
 def test_two_slots_train_two_runs_at_once(start_service: Callable[..., Any], make_script: Scripts) -> None:
     service = start_service("--devices", "cpu:2", "--threads", "2")
     with service.client() as client:

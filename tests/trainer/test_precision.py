@@ -14,8 +14,7 @@ from readlabel.trainer.memory import Footprint
 from readlabel.trainer.steps import Stepper
 
 _LEARNING_RATE = 0.003
-"""At 0.01 single steps raise the loss by a third, and a rounding error decides when: such paths part in any
-precision."""
+"""At 0.01 single steps raise the loss by a third, and a rounding error decides when: paths part in any precision."""
 
 
 def _losses(point: Hyperparameters, library: Library, reads: LabelledReads) -> list[float]:

@@ -15,9 +15,9 @@ import json
 import pickle
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
-from sklearn.preprocessing import LabelBinarizer
 
 from readlabel.artifacts import names
 from readlabel.artifacts.atomic import atomic_path, write_text
@@ -27,6 +27,9 @@ from readlabel.model.keras_twin import keras_twin
 from readlabel.model.network import Network
 from readlabel.model.weight_file import file_arrays, file_specs
 from readlabel.reads.pickles import load_label_binarizer
+
+if TYPE_CHECKING:
+    from sklearn.preprocessing import LabelBinarizer
 
 
 def obstacles(network: Network) -> tuple[str, ...]:
@@ -116,6 +119,9 @@ def _binarizer(labels: tuple[str, ...]) -> LabelBinarizer:
     With one or two classes scikit-learn would read a network's scores as one column with a threshold; marked as having
     several classes, it takes each base's best score, as it does for longer lists.
     """
+    # It is slow to import, and whoever only loads a network needs none of it.
+    from sklearn.preprocessing import LabelBinarizer
+
     binarizer = LabelBinarizer().fit(list(labels))
     binarizer.y_type_ = "multiclass"
     return binarizer

@@ -1,7 +1,8 @@
 """A device slot: waits for work, holds its device, and follows one worker after the other.
 
 In order: a warm worker is started, a run comes into the queue, the device is leased, the worker gets its order, its
-events become the run's news, it ends, and what it left becomes blobs.
+events become the run's news, with the first epoch the next warm worker is started, the run's own ends, and what it left
+becomes blobs.
 """
 
 from __future__ import annotations
@@ -167,8 +168,7 @@ class SlotRunner:
                 await worker.end(0)
             if worker_log is not None:
                 worker_log.unlink(missing_ok=True)
-        if not self._config.private and not self._desk.stopping:
-            self._warm_up()
+        self._warm_up_next()
 
     async def _follow(self, worker: Worker, run_id: str) -> FinishedEvent | None:
         """Turn the worker's events into the run's news, until its outcome or its end (None)."""
@@ -181,6 +181,7 @@ class SlotRunner:
                     case EpochEvent():
                         if self._desk.epoch(run_id, event.metrics):
                             self._desk.telemetry.epoch(self._slot.name, event.metrics)
+                        self._warm_up_next()
                     case NoteEvent():
                         self._desk.note(run_id, event.text)
                     case FinishedEvent():
@@ -247,6 +248,11 @@ class SlotRunner:
     def _warm_up(self) -> None:
         if self._spare is None:
             self._spare = asyncio.create_task(self._spawn(), name=f"spare of {self._slot.name}")
+
+    def _warm_up_next(self) -> None:
+        """Have a worker ready for the next run, from this one's first epoch on, so that its own start is not slowed."""
+        if not self._config.private and not self._desk.stopping:
+            self._warm_up()
 
     async def _spawn(self) -> tuple[Worker, Path]:
         first = self._slot.name.partition(TOGETHER)[0]  # the UUIDs of eight GPUs would not fit into a file name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from readlabel.trainer.channel import take_standard_output
+from readlabel.trainer.leave import leave
 
 
 def main() -> int:
@@ -16,4 +17,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

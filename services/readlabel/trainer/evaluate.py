@@ -26,6 +26,7 @@ from readlabel.reads.labelled import LabelledReads
 from readlabel.reads.parquet import read_reads
 from readlabel.reads.predictions import Predictions, write_predictions
 from readlabel.trainer.budget import Budget
+from readlabel.trainer.leave import leave
 from readlabel.trainer.machine import claim_device
 from readlabel.trainer.variant import find_variant
 
@@ -98,4 +99,4 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

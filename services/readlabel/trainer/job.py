@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+import sklearn.preprocessing  # noqa: F401 - the export's, imported while a worker has yet no run that waits for it
 import tensorflow as tf
 
 from readlabel.artifacts.atomic import write_text

@@ -144,6 +144,8 @@ def test_a_training_sees_its_gpus_its_checkpoints_and_the_folder_of_leases_whate
     lease = f'{mount} "$READLABEL_LEASE_DIR:$READLABEL_LEASE_DIR"'
     assert lease in with_gpus["command"]
     assert lease not in without["command"]
+    assert "unset READLABEL_LEASE_DIR" in without["task"]["beforeScript"], "the shell's own is not mounted"
+    assert "unset READLABEL_LEASE_DIR" not in with_gpus["task"]["beforeScript"]
     if gpus:
         assert f" {gpus} " in with_gpus["command"]
         assert f" {gpus} " not in without["command"]

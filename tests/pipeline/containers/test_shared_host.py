@@ -27,7 +27,9 @@ def start(tmp_path: Path, anybody: int, root: Path, podman) -> Iterator[Start]:
     orders = ["--training-seq-orders", root / "assets" / "training_seq_orders.tsv"]
     given = tmp_path / "given"
     given.mkdir()
-    subprocess.run([*simulate, *orders, "--out", given / "reads.parquet"], check=True, capture_output=True)
+    for stream in ("training", "validation"):
+        drawn = ["--stream", stream, "--out", given / f"{stream}.parquet"]
+        subprocess.run([*simulate, *orders, *drawn], check=True, capture_output=True)
     (given / "orders.tsv").write_bytes((root / "assets" / "training_seq_orders.tsv").read_bytes())
     leases = tmp_path / "leases"
     leases.mkdir(mode=0o700)
@@ -46,7 +48,7 @@ def start(tmp_path: Path, anybody: int, root: Path, podman) -> Iterator[Start]:
                 "--env", "READLABEL_LEASE_DIR=/leases",
                 f"localhost/readlabel/trainer:{__version__}", "readlabel", "train", "--devices", "cpu",
                 "--training-seq-orders", "/given/orders.tsv", "--model-name", MODEL,
-                "--train", "/given/reads.parquet", "--validation", "/given/reads.parquet", "--out", "/tmp/run",
+                "--train", "/given/training.parquet", "--validation", "/given/validation.parquet", "--out", "/tmp/run",
                 *(word for key, value in values.items() for word in ("-p", f"{key}={value}")),
             ],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
