@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -46,6 +51,34 @@ def test_a_grid_is_trained_with_every_process_in_its_image_without_network(launc
     started = commands(launch, work)
     assert sorted(image_of(command) for command in started) == ["client", *["data"] * 6, *["trainer"] * 2]
     assert all("--network none" in command and "--read-only" in command for command in started)
+
+
+@pytest.fixture
+def open_to_all(launch) -> Iterator:
+    """A folder to start the pipeline in where any user may write, whatever Nextflow makes there."""
+    folder = Path(tempfile.mkdtemp(prefix="readlabel test ", dir="/var/tmp"))
+    before = os.umask(0)
+    try:
+        folder.chmod(0o777)
+        yield type(launch)(folder)
+    finally:
+        os.umask(before)
+        shutil.rmtree(folder)
+
+
+def test_a_grid_is_trained_by_a_user_that_the_machine_does_not_know(open_to_all, anybody, monkeypatch):
+    options = f"--user {anybody}:{anybody} --cap-drop all --read-only --no-healthcheck --stop-timeout 60"
+    (open_to_all.folder / "user.config").write_text(f"podman.runOptions = '{options}'\n")
+    # Of the shell's own, beside the work folder: in the container that place belongs to root.
+    monkeypatch.setenv("READLABEL_LEASE_DIR", str(open_to_all.folder / "leases"))
+    done = open_to_all.train("-profile", "podman", "-c", "user.config")
+    assert done.exit_status == 0, done.output
+    assert {row["state"] for row in done.leaderboard.values()} == {"SUCCEEDED"}
+    started = commands(open_to_all)
+    assert sorted(image_of(command) for command in started) == ["client", *["data"] * 5, "trainer"]
+    assert all(f"--user {anybody}:{anybody}" in command for command in started)
+    [run] = (path.parent / "run" for path in open_to_all.folder.glob("work/*/*/point.json"))
+    assert run.stat().st_uid == anybody
 
 
 @pytest.fixture
