@@ -19,6 +19,8 @@ from readlabel.simulator.parameters import SimulationParameters
 from readlabel.simulator.write import write_simulated
 
 NAMES = ("reads.parquet", "reads.pkl", "labels.pkl")
+HEEDED = ("env", "--default-signal=INT,TERM,HUP")
+"""Who starts these tests may have the signals ignored, as nohup has: then so would the command."""
 WRITING = """
 import sys
 from pathlib import Path
@@ -60,8 +62,8 @@ def test_a_kill_leaves_the_earlier_files_and_no_process(folder: Path) -> None:
 
 def test_an_interrupt_of_all_processes_is_one_line_and_leaves_nothing_new(folder: Path) -> None:
     """Ctrl-C reaches every process in the foreground of a terminal; the bar shows when reads are being made."""
-    command = [sys.executable, "-m", "readlabel.cli", "simulate", "--library", "library.json", "--num-reads", "9999999"]
-    command += ["--threads", "3", "--out", "out/reads.parquet", "--pkl", "out"]
+    command = [*HEEDED, sys.executable, "-m", "readlabel.cli", "simulate", "--library", "library.json"]
+    command += ["--num-reads", "9999999", "--threads", "3", "--out", "out/reads.parquet", "--pkl", "out"]
     terminal, theirs = pty.openpty()
     with subprocess.Popen(command, cwd=folder, stderr=theirs, start_new_session=True) as process:
         os.close(theirs)
@@ -87,8 +89,8 @@ def test_a_scheduler_that_ends_it_finds_nothing_new_and_no_process(
     folder: Path, number: signal.Signals, status: int
 ) -> None:
     """Hidden files of hundreds of MB would stay on a shared disk, where nobody sees them."""
-    command = [sys.executable, "-m", "readlabel.cli", "simulate", "--library", "library.json", "--num-reads", "9999999"]
-    command += ["--threads", "3", "--out", "out/reads.parquet", "--pkl", "out"]
+    command = [*HEEDED, sys.executable, "-m", "readlabel.cli", "simulate", "--library", "library.json"]
+    command += ["--num-reads", "9999999", "--threads", "3", "--out", "out/reads.parquet", "--pkl", "out"]
     terminal, theirs = pty.openpty()
     with subprocess.Popen(command, cwd=folder, stderr=theirs, stdout=subprocess.PIPE) as process:
         os.close(theirs)
