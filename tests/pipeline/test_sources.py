@@ -7,11 +7,15 @@ import json
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 
+import psutil
 import pytest
 
 MODEL = "10x3p_sc_ont"
 READLABEL = [sys.executable, "-m", "readlabel.cli"]
+WRITES, LOOKS_ON = "a-token-of-this-test", "a-token-that-looks-on"
+TICK = 0.1
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +58,7 @@ def service(launch):
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     token = launch.folder / "token"
-    token.write_text("a-token-of-this-test\na-token-that-looks-on read\n")
+    token.write_text(f"{WRITES}\n{LOOKS_ON} read\n")
     token.chmod(0o600)
     command = ["serve", "--listen", address, "--token-file", token, "--data-dir", launch.folder / "service"]
     with (launch.folder / "serve.log").open("w") as log:
@@ -64,9 +68,21 @@ def service(launch):
     serve.wait(timeout=60)
 
 
+def command_lines(start: subprocess.Popen[str]) -> set[tuple[str, ...]]:
+    """The command lines of all processes that this user can see, looked at again and again until `start` has ended."""
+    seen = set()
+    while start.poll() is None:
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                seen.add(tuple(process.cmdline()))
+        with suppress(subprocess.TimeoutExpired):
+            start.wait(timeout=TICK)
+    return seen
+
+
 def test_a_standing_service_trains_for_the_pipeline_that_has_its_token(launch, service):
     looking_on = launch.folder / "read"
-    looking_on.write_text("a-token-that-looks-on\n")
+    looking_on.write_text(f"{LOOKS_ON}\n")
     for given, message in (
         ((), "no token was sent: send the metadata 'authorization: Bearer <token>' (readlabel: --service_token_file)"),
         (("--service_token_file", "read"), "the token may only read"),
@@ -78,7 +94,10 @@ def test_a_standing_service_trains_for_the_pipeline_that_has_its_token(launch, s
         assert "Command executed" not in locked_out.output
         assert {task.process for task in locked_out.tasks} <= {"CHECK_SERVICE", "EXPAND_GRID"}
 
-    trained = launch.train("--service", service, "--service_token_file", "token")
+    options = ("--service", service, "--service_token_file", "token", "--outdir", "results")
+    start = launch.start(*launch.tiny({}), *options)
+    seen = command_lines(start)
+    trained = launch.ended(start)
     assert trained.exit_status == 0, trained.output
     assert trained.leaderboard[f"{MODEL}_0"]["state"] == "SUCCEEDED"
     record = json.loads((trained.outdir / MODEL / f"{MODEL}_0" / f"{MODEL}_0_run.json").read_text())
@@ -87,8 +106,13 @@ def test_a_standing_service_trains_for_the_pipeline_that_has_its_token(launch, s
     assert len(runs) == 1
     assert record["run_id"] in runs[0]
     assert '"sweep"' in runs[0], "the service tells the runs of one launch of the pipeline from others"
-    scripts = [path.read_text() for path in launch.folder.glob("work/*/*/.command.*") if path.is_file()]
-    assert not any("a-token-of-this-test" in script for script in scripts)
+    assert any("train" in words for words in seen), "TRAIN's command was among those looked at"
+    assert not any(secret in word for words in seen for word in words for secret in (WRITES, LOOKS_ON))
+    written = [path for path in launch.folder.rglob("*") if path.is_file() and path.parent != launch.folder]
+    written += [launch.folder / name for name in ("serve.log", "launch.log", ".nextflow.log")]
+    assert any(path.name == ".command.run" for path in written)
+    told = [path for path in written if any(secret.encode() in path.read_bytes() for secret in (WRITES, LOOKS_ON))]
+    assert not told, "a token stands in a log, a work file or a result"
 
 
 def test_a_service_that_is_not_there_is_said_before_anything_is_simulated_for_it(launch):
