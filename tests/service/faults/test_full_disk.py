@@ -106,8 +106,10 @@ def test_a_disk_that_fills_up_during_a_training_fails_it_and_it_goes_on_to_the_s
             if event.epoch is not None and event.epoch.epoch == 3:
                 filler = fill(disk, leave)
                 break
-        # A run store that was full itself cannot tell the failure before there is room.
-        until(lambda: not service.processes.workers() or client.get(name).state == "FAILED", "an end", 120)
+        # The younger one waits for a next run. A run store that was full itself cannot tell the failure before there
+        # is room, so the end is the worker's.
+        worker = min(service.processes.workers(), key=lambda process: process.create_time())
+        until(lambda: not worker.is_running() or client.get(name).state == "FAILED", "an end", 120)
         filler.unlink()
         list(client.watch(name))
         failed = client.get(name)
