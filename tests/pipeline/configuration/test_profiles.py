@@ -18,8 +18,9 @@ LABELS = {"TRAIN": "process_gpu"}
 ENGINES = ("docker", "podman", "singularity", "apptainer", "charliecloud")
 CLOUDS = ("awsbatch", "google-batch", "azurebatch", "k8s")
 PROCESSES = ("EXPAND_GRID", "CHECK_SERVICE", "SIMULATE", "IMPORT_READS", "TRAIN", "EXPORT", "REPORT", "VERDICT")
-# Signals, a lost node, a connection that broke, a quota; 50001 is Google's word for a machine that was taken back.
-AGAIN = (104, *range(130, 146), 175, 50001)
+# The tools' own words for trouble around them, a lost connection, signals, a lost node; 50001 is Google's for a machine
+# that was taken back, and the last one Nextflow's for no exit status at all, as AWS leaves one.
+AGAIN = (69, 70, 73, 75, 104, *range(130, 146), 175, 50001, 2**31 - 1)
 NEVER = (1, 2, 64, 65)
 
 Case = dict[str, object]
@@ -200,7 +201,9 @@ def test_memory_grows_with_every_attempt_and_never_past_its_limit(rendered):
     asked = {name: [rendered[f"{name} {attempt}"]["task"]["memory"] for attempt in (1, 2, 3)] for name in PROCESSES}
     assert asked.pop("TRAIN") == ["4 GB", "8 GB", "12 GB"]
     assert asked == {name: ["2 GB", "4 GB", "6 GB"] for name in asked}
-    assert [rendered[f"REPORT {attempt}"]["task"]["time"] for attempt in (1, 2, 3)] == ["4h", "8h", "12h"]
+    times = {name: [rendered[f"{name} {attempt}"]["task"]["time"] for attempt in (1, 2, 3)] for name in PROCESSES}
+    assert times.pop("TRAIN") == ["1d", "2d", "3d"]
+    assert times == {name: ["4h", "8h", "12h"] for name in times}
     limited = rendered["limited"]["task"]
     assert (limited["memory"], limited["cpus"], limited["time"]) == ("5 GB", 1, "2h")
 
