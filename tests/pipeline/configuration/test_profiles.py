@@ -71,11 +71,12 @@ CASES: dict[str, Case] = (
         "google-batch light": case(
             "google-batch", "EXPORT", work_dir="gs://lab/work", machine_type="n1-standard-8", gpus=1,
         ),
+        "google-batch check": case("google-batch", "CHECK_SERVICE", work_dir="gs://lab/work", service="host:50051"),
         "azurebatch": case(
             "azurebatch", work_dir="az://lab/work", region="westeurope", machine_type="Standard_NC4as_T4_v3", spot=True,
             registry="lab.azurecr.io/readlabel",
         ),
-        "azurebatch pool": case("azurebatch", work_dir="az://lab/work", queue="gpus"),
+        "azurebatch pool": case("azurebatch", work_dir="az://lab/work", queue="gpus", gpus=1),
         "k8s": case(
             "k8s", work_dir="/data/work", namespace="lab", storage_claim="scratch", storage_path="/data", gpus=1,
         ),
@@ -299,4 +300,15 @@ def test_kubernetes_gets_jobs_that_its_own_schema_accepts_with_gpus_as_limits_an
 def test_nothing_of_the_machine_that_starts_the_pipeline_reaches_a_cloud(rendered, cloud, root):
     task = rendered[cloud]["task"]
     assert str(root) not in task["beforeScript"]
-    assert task["containerOptions"] is None
+    # Google's machines mount the bucket for root alone, the images' user is none.
+    assert task["containerOptions"] == ("--user 0:0" if cloud == "google-batch" else None)
+
+
+def test_every_task_of_google_batch_may_write_to_the_bucket_that_its_machine_mounts(rendered):
+    shown = [rendered["google-batch"], rendered["google-batch light"], rendered["google-batch check"]]
+    assert [each["task"]["containerOptions"] for each in shown] == ["--user 0:0"] * 3
+
+
+def test_a_training_on_azure_asks_for_gpus_by_its_environment_where_the_option_is_refused(rendered):
+    options = rendered["azurebatch pool"]["task"]["containerOptions"]
+    assert options == "-e NVIDIA_VISIBLE_DEVICES=all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility"
