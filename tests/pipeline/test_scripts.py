@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +71,52 @@ def test_a_machine_without_the_tools_is_told_how_to_get_them(root, tmp_path):
     done = subprocess.run([root / "bin/or-refuse", "readlabel-of-nobody"], cwd=tmp_path, capture_output=True)
     assert done.returncode == 0
     assert "readlabel-of-nobody is not installed here: `make setup`" in (tmp_path / "refusal.txt").read_text()
+
+
+# Between Nextflow's shell, which passes no signal on, and a tool that puts its things in order when it is told to end.
+SHELL = "bash task.sh & wait $!"
+TASK = """exec "$0" -c 'import signal, sys, time
+def end(*_):
+    time.sleep(0.5)
+    open("order", "w").close()
+    sys.exit(143)
+signal.signal(signal.SIGTERM, end)
+print("up", flush=True)
+signal.pause()'
+"""
+
+Contained = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def contained(root, tmp_path) -> Contained:
+    """Starts a command as a container of the images does, below an init that sees nothing else."""
+    alone = ["unshare", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if subprocess.run([*alone, "true"], capture_output=True).returncode:
+        pytest.skip("this machine forbids processes that see nothing else")
+    init = [Path(sys.executable).with_name("dumb-init"), "--single-child", "--", root / "containers/outlive"]
+
+    def start(*command: object) -> subprocess.Popen[str]:
+        return subprocess.Popen([*alone, *init, *command], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+
+    return start
+
+
+def test_a_task_in_a_container_has_time_to_end_in_order_though_nextflows_shell_passes_no_signal_on(contained, tmp_path):
+    (tmp_path / "task.sh").write_text(TASK.replace("$0", sys.executable))
+    with contained("bash", "-c", SHELL) as started:
+        assert started.stdout.readline() == "up\n"
+        [init] = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()
+        os.kill(int(init), signal.SIGTERM)
+        assert started.wait(timeout=60) == 128 + signal.SIGTERM
+    assert (tmp_path / "order").exists()
+
+
+def test_what_ends_by_itself_ends_as_it_does_whatever_it_leaves_running(contained):
+    for command, status in (("sleep 600 & exit 7", 7), ("exec false", 1)):
+        with contained("bash", "-c", command) as started:
+            assert started.wait(timeout=60) == status
+
+
+def test_outside_a_container_a_task_is_started_and_nothing_else(root):
+    assert subprocess.run([root / "containers/outlive", "bash", "-c", "exit 7"]).returncode == 7

@@ -18,8 +18,9 @@ LABELS = {"TRAIN": "process_gpu"}
 ENGINES = ("docker", "podman", "singularity", "apptainer", "charliecloud")
 CLOUDS = ("awsbatch", "google-batch", "azurebatch", "k8s")
 PROCESSES = ("EXPAND_GRID", "CHECK_SERVICE", "SIMULATE", "IMPORT_READS", "TRAIN", "EXPORT", "REPORT", "VERDICT")
-# Signals, a lost node, a connection that broke, a quota; 50001 is Google's word for a machine that was taken back.
-AGAIN = (104, *range(130, 146), 175, 50001)
+# The tools' own words for trouble around them, a lost connection, signals, a lost node; 50001 is Google's for a machine
+# that was taken back, and the last one Nextflow's for no exit status at all, as AWS leaves one.
+AGAIN = (69, 70, 73, 75, 104, *range(130, 146), 175, 50001, 2**31 - 1)
 NEVER = (1, 2, 64, 65)
 
 Case = dict[str, object]
@@ -70,11 +71,12 @@ CASES: dict[str, Case] = (
         "google-batch light": case(
             "google-batch", "EXPORT", work_dir="gs://lab/work", machine_type="n1-standard-8", gpus=1,
         ),
+        "google-batch check": case("google-batch", "CHECK_SERVICE", work_dir="gs://lab/work", service="host:50051"),
         "azurebatch": case(
             "azurebatch", work_dir="az://lab/work", region="westeurope", machine_type="Standard_NC4as_T4_v3", spot=True,
             registry="lab.azurecr.io/readlabel",
         ),
-        "azurebatch pool": case("azurebatch", work_dir="az://lab/work", queue="gpus"),
+        "azurebatch pool": case("azurebatch", work_dir="az://lab/work", queue="gpus", gpus=1),
         "k8s": case(
             "k8s", work_dir="/data/work", namespace="lab", storage_claim="scratch", storage_path="/data", gpus=1,
         ),
@@ -200,7 +202,9 @@ def test_memory_grows_with_every_attempt_and_never_past_its_limit(rendered):
     asked = {name: [rendered[f"{name} {attempt}"]["task"]["memory"] for attempt in (1, 2, 3)] for name in PROCESSES}
     assert asked.pop("TRAIN") == ["4 GB", "8 GB", "12 GB"]
     assert asked == {name: ["2 GB", "4 GB", "6 GB"] for name in asked}
-    assert [rendered[f"REPORT {attempt}"]["task"]["time"] for attempt in (1, 2, 3)] == ["4h", "8h", "12h"]
+    times = {name: [rendered[f"{name} {attempt}"]["task"]["time"] for attempt in (1, 2, 3)] for name in PROCESSES}
+    assert times.pop("TRAIN") == ["1d", "2d", "3d"]
+    assert times == {name: ["4h", "8h", "12h"] for name in times}
     limited = rendered["limited"]["task"]
     assert (limited["memory"], limited["cpus"], limited["time"]) == ("5 GB", 1, "2h")
 
@@ -296,4 +300,15 @@ def test_kubernetes_gets_jobs_that_its_own_schema_accepts_with_gpus_as_limits_an
 def test_nothing_of_the_machine_that_starts_the_pipeline_reaches_a_cloud(rendered, cloud, root):
     task = rendered[cloud]["task"]
     assert str(root) not in task["beforeScript"]
-    assert task["containerOptions"] is None
+    # Google's machines mount the bucket for root alone, the images' user is none.
+    assert task["containerOptions"] == ("--user 0:0" if cloud == "google-batch" else None)
+
+
+def test_every_task_of_google_batch_may_write_to_the_bucket_that_its_machine_mounts(rendered):
+    shown = [rendered["google-batch"], rendered["google-batch light"], rendered["google-batch check"]]
+    assert [each["task"]["containerOptions"] for each in shown] == ["--user 0:0"] * 3
+
+
+def test_a_training_on_azure_asks_for_gpus_by_its_environment_where_the_option_is_refused(rendered):
+    options = rendered["azurebatch pool"]["task"]["containerOptions"]
+    assert options == "-e NVIDIA_VISIBLE_DEVICES=all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility"

@@ -53,6 +53,15 @@ def test_an_image_says_what_it_is(podman):
     assert config["Healthcheck"]["Test"][:3] == ["CMD", "readlabel", "health"]
 
 
+def test_the_trainer_finds_nvidias_driver_where_googles_machines_mount_it(podman, tmp_path):
+    mount = ["--rm", "--no-healthcheck", "--user", "0", "--volume", f"{tmp_path}:/usr/local/nvidia/lib64"]
+    # Any library will do: what counts is that its name is looked for there.
+    copy = "import shutil, pydantic_core._pydantic_core as library; shutil.copy(library.__file__, '{}')"
+    driver = "/usr/local/nvidia/lib64/libcuda.so.1"
+    podman("run", *mount, reference("trainer"), "python", "-c", copy.format(driver))
+    podman("run", *mount, reference("trainer"), "python", "-c", "import ctypes; ctypes.CDLL('libcuda.so.1')")
+
+
 def test_a_command_that_ignores_no_signal_ends_at_sigterm_though_it_is_the_first_process():
     command = [
         "podman",

@@ -95,7 +95,8 @@ class Scratch:
             "--volume", f"{self.checkpoints}:{folder}/checkpoints",
             "--volume", f"{ROOT / 'bin'}:{folder}/bin:ro",
             "--env", f"READLABEL_CHECKPOINT_DIR={folder}/checkpoints", "--workdir", f"{folder}/task",
-            self._image, "bash", "-c", f'PATH="{folder}/bin:$PATH" exec bash -ue .command.sh',
+            # A shell that passes no signal on, as Nextflow's is.
+            self._image, "bash", "-c", f'PATH="{folder}/bin:$PATH"; bash -ue .command.sh & wait $!',
         ]  # fmt: skip
 
     def left(self) -> set[str]:
