@@ -91,7 +91,7 @@ class Processes:
     def alive(self) -> list[psutil.Process]:
         """Processes with the mark that still run."""
         found = []
-        for process in psutil.process_iter():
+        for process in psutil.process_iter(["pid", "cmdline"]):
             try:
                 if process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
@@ -124,7 +124,7 @@ class Processes:
 
     def wait_for_none(self) -> None:
         """Wait until no process is left."""
-        wait_until(lambda: not self.alive(), f"no process left: {[p.cmdline() for p in self.alive()]}")
+        wait_until(lambda: not self.alive(), f"no process left: {[p.info for p in self.alive()]}")
 
 
 class Service:
