@@ -87,7 +87,11 @@ def preempt_the_first_training(launch, cluster, start) -> None:
     raise AssertionError("it ended before it could be preempted")
 
 
-def test_a_preempted_training_goes_on_from_its_checkpoint_to_the_weights_of_one_that_was_not(launch, slurm, cluster):
+@pytest.mark.parametrize("profile", ["slurm", "slurm,podman"])
+def test_a_preempted_training_goes_on_from_its_checkpoint_to_the_weights_of_one_that_was_not(
+    launch, slurm, cluster, profile
+):
+    slurm[1] = profile
     start = launch.start(*launch.tiny(LONG), *slurm, "--outdir", "preempted")
     preempt_the_first_training(launch, cluster, start)
     preempted = launch.ended(start, "preempted")

@@ -104,11 +104,11 @@ def test_a_disk_that_fills_up_during_a_training_fails_it_and_it_goes_on_to_the_s
         name = run.create(client)
         for event in client.watch(name):
             if event.epoch is not None and event.epoch.epoch == 3:
+                # The younger one waits for a next run.
+                worker = min(service.processes.workers(), key=lambda process: process.create_time())
                 filler = fill(disk, leave)
                 break
-        # The younger one waits for a next run. A run store that was full itself cannot tell the failure before there
-        # is room, so the end is the worker's.
-        worker = min(service.processes.workers(), key=lambda process: process.create_time())
+        # A run store that was full itself cannot tell the failure before there is room; its worker ends all the same.
         until(lambda: not worker.is_running() or client.get(name).state == "FAILED", "an end", 120)
         filler.unlink()
         list(client.watch(name))
