@@ -86,7 +86,7 @@ def checkedParameters(given, words) {
 
 // Where a launch's own records are (conf/records.config), from the results' folder.
 def recordsFolder() {
-    return "pipeline_info/${String.format('%1$tF_%1$tH-%1$tM-%1$tS', java.lang.management.ManagementFactory.runtimeMXBean.startTime)}"
+    return "pipeline_info/${java.lang.management.ManagementFactory.runtimeMXBean.with { vm -> String.format('%1$tF_%1$tH-%1$tM-%1$tS.%1$tL_%2$d', vm.startTime, vm.pid) }}"
 }
 
 // A launch that runs nothing leaves no results behind: Nextflow's records are removed when it has written them, and with them

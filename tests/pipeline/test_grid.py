@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import pickle
 import re
+from collections import Counter
 
 import pytest
 
@@ -117,10 +119,33 @@ def test_every_launch_keeps_the_records_of_its_own_under_the_time_it_started(res
     launches = sorted((resumed.outdir / "pipeline_info").iterdir())
     assert len(launches) == 2
     for launch in launches:
-        assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d", launch.name)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.\d{3}_\d+", launch.name)
         assert {path.name for path in launch.iterdir()} == RECORDS
     assert "COMPLETED" in (launches[0] / "trace.tsv").read_text()
     assert "COMPLETED" not in (launches[1] / "trace.tsv").read_text()
+
+
+def test_launches_with_one_outdir_that_start_at_once_keep_their_records_apart(launch):
+    """One is refused: it withdraws its own records and no other's."""
+    folders = [launch.folder / name for name in ("one", "other", "refused")]
+    starts = []
+    for folder in folders:
+        folder.mkdir()
+        wrong = ["--num_reads", "none"] if folder.name == "refused" else []
+        neighbour = type(launch)(folder)
+        arguments = [*neighbour.tiny({}), "-stub-run", "--outdir", "../results", *wrong]
+        starts.append((neighbour, neighbour.start(*arguments)))
+    outcomes = [neighbour.ended(start, "../results") for neighbour, start in starts]
+    assert [outcome.exit_status for outcome in outcomes] == [0, 0, 1], [outcome.output for outcome in outcomes]
+    records = list((launch.folder / "results" / "pipeline_info").iterdir())
+    assert len(records) == 2
+    for record in records:
+        assert {path.name for path in record.iterdir()} == RECORDS
+        with (record / "trace.tsv").open() as trace:
+            assert Counter(row["name"].split()[0] for row in csv.DictReader(trace, delimiter="\t")) == ALL | {
+                "TRAIN": 1,
+                "EXPORT": 1,
+            }
 
 
 def test_a_grown_grid_trains_only_the_new_combination_though_indices_move(grown):
