@@ -23,7 +23,7 @@ from readlabel.wire.resources import (
     parse_run_name,
     run_name,
 )
-from readlabel.wire.translate import enum_name, from_proto, to_proto
+from readlabel.wire.translate import enum_name, from_proto, to_proto, unknown_fields
 
 __all__ = [
     "ARTIFACT_NAME",
@@ -52,4 +52,5 @@ __all__ = [
     "run_name",
     "status_of",
     "to_proto",
+    "unknown_fields",
 ]
