@@ -110,6 +110,15 @@ def test_the_command_collects_what_a_stopped_service_need_not_keep(
     assert "removed 1 runs and 0 files" in processes.run(*gc, "--keep-runs", "0").stdout
     assert blobs(service.data_dir) == set(), "artifacts go with their run"
 
+    elsewhere = tmp_path / "elsewhere"
+    service = start_service("--devices", "cpu:1", "--checkpoint-dir", elsewhere)
+    with service.client() as client:
+        lost = ended(client, make_script(outcome="FAILED", reason="DEVICE"))
+    assert service.terminate() == 0
+    assert (elsewhere / lost.run_id / "epoch").exists()
+    assert "removed 1 runs" in processes.run(*gc, "--keep-runs", "0", "--checkpoint-dir", elsewhere).stdout
+    assert list(elsewhere.iterdir()) == []
+
     nowhere = processes.run("gc", "--data-dir", tmp_path / "nowhere")
     assert (nowhere.returncode, nowhere.stdout) == (2, "")
     assert "has no runs.sqlite" in nowhere.stderr

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from readlabel.messages import PARAMETER_FAILURES, BlobRef, Failure, RunState, StoreError
+from readlabel.messages import PARAMETER_FAILURES, BlobRef, Failure, RunState, Segment, StoreError
 from readlabel.server.run_queries import list_runs, take_census, unneeded
 from readlabel.server.run_schema import APPLICATION_ID, SCHEMA_VERSION
-from readlabel.server.run_store import RunStore
-from readlabel.wire import Artifact, TrainingRun, run_name
+from readlabel.server.run_store import RunStore, StoredRun
+from readlabel.v1.training_service_pb2 import ListTrainingRunsResponse
+from readlabel.wire import Artifact, RunPage, TrainingRun, run_name, to_proto
 
 FIRST_LAYOUT = """
 CREATE TABLE runs (
@@ -255,4 +256,57 @@ def test_a_database_of_another_program_is_no_run_store(tmp_path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(StoreError, match="no run store of readlabel"):
         RunStore(path)
+    assert path.read_bytes() == before
+
+
+def test_a_page_of_large_runs_fits_what_a_client_takes(make_script: Callable[..., Any], tmp_path: Path) -> None:
+    spec = make_script().spec
+    segments = tuple(Segment(name=f"s{number}", pattern="ACGT" * 2500) for number in range(50))
+    library = spec.point.library.model_copy(update={"segments": segments, "umis": ()})
+    store = RunStore(tmp_path / "runs.sqlite")
+    for number in range(40):
+        point = spec.point.model_copy(update={"library": library if number % 3 == 0 else spec.point.library})
+        run = TrainingRun(name=run_name(f"{number:032x}"), spec=spec.model_copy(update={"point": point}))
+        store.save(StoredRun(run, number))
+    found: list[str] = []
+    before = None
+    while True:
+        page, before = list_runs(store.path, 1000, before, [], {})
+        message = RunPage(training_runs=tuple(page), next_page_token="x" * 100)
+        assert to_proto(message, ListTrainingRunsResponse).ByteSize() < 4 << 20
+        found += [run.run_id for run in page]
+        if before is None:
+            break
+    assert found == [f"{number:032x}" for number in reversed(range(40))]
+    assert len(list_runs(store.path, 3, None, [], {})[0]) == 3
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("sound", "damaged"),
+    [
+        (b'"model":"mini"', b'"model":"m\xffni"'),
+        (b'"state":"QUEUED"', b'"state":"QUEUEX"'),
+        (b"CREATE INDEX runs_queue", b"CR\xffATE INDEX runs_queue"),
+    ],
+)
+def test_text_that_cannot_be_read_is_damage_that_is_told_at_the_start(
+    processes: Any, make_script: Callable[..., Any], tmp_path: Path, sound: bytes, damaged: bytes
+) -> None:
+    """Damage within a text breaks no rule of SQLite, so its own check does not see it."""
+    spec = make_script().spec
+    data, folder = tmp_path / "data", tmp_path / "sock"
+    for one in (data, folder):
+        one.mkdir(mode=0o700)
+    with closing(RunStore(data / "runs.sqlite")) as store:
+        store.save(StoredRun(TrainingRun(name=run_name(spec.run_id), spec=spec), 1))
+    path = data / "runs.sqlite"
+    content = path.read_bytes()
+    assert sound in content
+    path.write_bytes(content.replace(sound, damaged))
+    before = path.read_bytes()
+    ended = processes.run("serve", "--socket", folder / "s", "--data-dir", data)
+    assert (ended.returncode, ended.stdout) == (74, "")
+    assert "runs.sqlite: the run store is damaged" in ended.stderr
+    assert "Traceback" not in ended.stderr
     assert path.read_bytes() == before

@@ -64,6 +64,13 @@ def test_validate_only_checks_and_changes_nothing(client: TrainingClient, make_s
     script.upload(client)
     assert client.create(script.spec, validate_only=True).run_id == script.spec.run_id
     assert list(client.list()) == []
+    failing = make_script(outcome="FAILED", reason="DEVICE")
+    name = failing.create(client)
+    list(client.watch(name))
+    before = client.get(name)
+    would_be = client.create(failing.spec, validate_only=True)
+    assert (would_be.name, would_be.state, would_be.failure, would_be.artifacts) == (name, "QUEUED", None, ())
+    assert client.get(name) == before
 
 
 def test_reads_that_are_to_judge_what_was_learned_from_them_are_refused(

@@ -6,12 +6,15 @@ import json
 import os
 import pty
 import re
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from readlabel.messages import RunRecord
+import pytest
+
+from readlabel.messages import RunRecord, TrainingOptions
 
 
 def test_the_runs_of_a_service_are_listed_shown_watched_stopped_resumed_fetched_and_deleted(
@@ -70,10 +73,6 @@ def test_the_runs_of_a_service_are_listed_shown_watched_stopped_resumed_fetched_
     assert ended.returncode == 73
     assert (tmp_path / "fetched" / "thesis.txt").exists()
 
-    ended = processes.run("runs", "cancel", "", "--service", service.address)
-    assert ended.returncode == 2
-    assert "'' begins the ids of 2 runs; give more of it:" in ended.stderr
-    assert f"  {first}  mini  SUCCEEDED" in ended.stderr
     ended = processes.run("runs", "show", "xyz", "--service", service.address)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "the id of no run begins with 'xyz'; `readlabel runs list` shows them" in ended.stderr
@@ -94,6 +93,50 @@ def test_the_runs_of_a_service_are_listed_shown_watched_stopped_resumed_fetched_
     ended = processes.run("runs", "show", first, "--service", service.address)
     assert (ended.returncode, ended.stdout) == (70, "")
     assert f"there is no runs/{first}" in ended.stderr
+
+
+def test_an_id_that_is_none_or_of_several_runs_or_unknown_changes_nothing(
+    service: Any, client: Any, processes: Any, make_script: Callable[..., Any]
+) -> None:
+    def refused(status: int, *arguments: object) -> str:
+        ended = processes.run("runs", *arguments, "--service", service.address)
+        assert (ended.returncode, ended.stdout) == (status, ""), arguments
+        return str(ended.stderr)
+
+    assert processes.run("runs", "list", "--service", service.address).stderr.startswith("no runs yet at ")
+    script = make_script(gated=True)
+    only = script.create(client)
+    for empty in ("", "runs/"):  # as of a shell's variable that is not set
+        for command in ("show", "watch", "cancel", "resume"):
+            assert "the run's id is empty" in refused(2, command, empty)
+    assert client.get(only).state in ("QUEUED", "RUNNING")
+    ids = [only.removeprefix("runs/")]
+    for seed in range(100, 116):  # one more than there are first digits
+        point = script.spec.point.model_copy(update={"options": TrainingOptions(seed=seed)})
+        ids.append(client.create(script.spec.model_copy(update={"point": point})).run_id)
+    digit, count = Counter(run_id[0] for run_id in ids).most_common(1)[0]
+    told = refused(2, "cancel", digit)
+    assert f"'{digit}' begins the ids of {count} runs; give more of it:" in told
+    assert all((f"  {run_id}  mini  " in told) == (run_id[0] == digit) for run_id in ids)
+    assert not list(client.list(states=["CANCELLED", "CANCELLING"]))
+    unknown = "0" * 32
+    for command in ("show", "watch", "cancel", "resume", "delete"):
+        assert f"there is no runs/{unknown}" in refused(70, command, unknown)
+
+
+@pytest.mark.parametrize("words", [("list",), ("list", "--json"), ("show",), ("show", "--json"), ("watch",)])
+def test_a_reader_that_has_had_enough_ends_the_command_without_a_word(
+    client: Any, service: Any, processes: Any, make_script: Callable[..., Any], words: tuple[str, ...]
+) -> None:
+    name = make_script().create(client)
+    list(client.watch(name))
+    reading, writing = os.pipe()
+    os.close(reading)
+    run = [name] if words[0] != "list" else []
+    process = processes.start("runs", *words, *run, "--service", service.address, stdout=writing)
+    os.close(writing)
+    _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (141, "")
 
 
 def test_a_terminal_sees_a_bar_that_moves_while_the_run_trains(

@@ -14,6 +14,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from readlabel.client import TrainingClient
 from readlabel.messages import TERMINAL_STATES, ServiceError
+from readlabel.v1 import training_run_pb2, training_service_pb2_grpc
+from readlabel.v1 import training_service_pb2 as pb
+from readlabel.wire import parse_status, to_proto
 
 Scripts = Callable[..., Any]
 
@@ -95,9 +98,16 @@ def test_a_full_queue_refuses_and_says_when_to_come_back(
         wait_for_state(client, running, "RUNNING")
         for _ in range(2):
             make_script().create(client)
-        with pytest.raises(ServiceError) as caught:
-            make_script().create(client)
-        assert caught.value.reason == "QUEUE_FULL"
+        one_more = make_script()
+        one_more.upload(client)
+        request = pb.CreateTrainingRunRequest()
+        request.training_run.spec.CopyFrom(to_proto(one_more.spec, training_run_pb2.RunSpec))
+        with grpc.insecure_channel(service.address) as channel, pytest.raises(grpc.RpcError) as caught:
+            training_service_pb2_grpc.TrainingServiceStub(channel).CreateTrainingRun(request)
+        status = parse_status(caught.value)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert (status.reason, status.retry_seconds) == ("QUEUE_FULL", 60)
+        assert client.create(client.get(running).spec).name == running, "what is there already takes no place"
 
 
 def test_a_lost_worker_is_replaced_once_and_goes_on_from_the_checkpoint(
@@ -139,7 +149,7 @@ def test_a_worker_lost_twice_fails_the_run_and_a_caller_may_ask_again(
 def test_a_failed_device_is_tried_once_more(client: TrainingClient, make_script: Scripts) -> None:
     name = make_script(outcome="FAILED", reason="DEVICE").create(client)
     wait_for_state(client, name, "FAILED")
-    assert len(client.get(name).attempts) == 2
+    assert [attempt.resumed_from_epoch for attempt in client.get(name).attempts] == [0, 3], "from its checkpoint"
 
 
 def test_a_program_that_is_no_worker_fails_the_run_with_what_it_wrote(

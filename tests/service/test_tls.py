@@ -187,6 +187,16 @@ def test_a_file_that_is_no_certificate_is_named_at_the_start(
     assert not (tmp_path / "d").exists()
 
 
+def test_certificates_of_callers_are_not_asked_for_in_vain(processes: Any, pki: Path, tmp_path: Path) -> None:
+    """Without TLS nobody shows one, and everybody with a token would be let in."""
+    (tmp_path / "token").write_text(TOKEN + "\n")
+    options = ["--listen", "127.0.0.1:0", "--token-file", tmp_path / "token", "--data-dir", tmp_path / "d"]
+    ended = processes.run("serve", *options, "--tls-client-ca", pki / "ca.pem")
+    assert ended.returncode == 2
+    assert "--tls-client-ca needs --tls-cert and --tls-key" in ended.stderr
+    assert not (tmp_path / "d").exists()
+
+
 def test_a_caller_beyond_this_machine_who_gives_no_ca_is_told_to_give_it(start_with_tls: Callable[..., Any]) -> None:
     port = start_with_tls("here").address.rpartition(":")[2]
     # Every address but loopback's is called with TLS: 0.0.0.0 reaches this machine and is none of them.

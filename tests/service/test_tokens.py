@@ -107,12 +107,33 @@ def test_reflection_asks_for_a_token_too(start_service: Callable[..., Any], toke
     with grpc.insecure_channel(service.address) as channel:
         ask = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
         request = reflection_pb2.ServerReflectionRequest(list_services="")
-        with pytest.raises(grpc.RpcError) as caught:
-            list(ask(iter([request]), timeout=10))
-        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        for token in (None, EXPIRED, WRITER[:-1]):
+            metadata = [("authorization", f"Bearer {token}")] if token else []
+            with pytest.raises(grpc.RpcError) as caught:
+                list(ask(iter([request]), timeout=10, metadata=metadata))
+            assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED, token
         (answer,) = ask(iter([request]), timeout=10, metadata=[("authorization", f"Bearer {READER}")])
         names = {service.name for service in answer.list_services_response.service}
         assert {"readlabel.v1.TrainingService", "readlabel.v1.BlobService", "grpc.health.v1.Health"} <= names
+
+
+def test_a_token_that_cannot_be_sent_is_refused_without_showing_it(
+    start_service: Callable[..., Any], processes: Any, token_file: Path, tmp_path: Path
+) -> None:
+    service = start_service("--listen", "127.0.0.1:0", "--token-file", token_file)
+    callers = tmp_path / "callers"
+    for token in ("schlüssel-0123456789", "token\x01-0123456789", "token\u200b-0123456789"):
+        callers.write_text(token + "\n", encoding="utf-8")
+        ended = processes.run("runs", "list", "--service", service.address, "--token-file", callers)
+        assert (ended.returncode, ended.stdout) == (2, ""), token
+        assert "callers: the token holds a character that cannot be sent" in ended.stderr
+        assert "0123456789" not in ended.stderr
+        with pytest.raises(InputError, match="one token a line"):  # nobody could ever show it
+            Tokens(callers)
+    for path in (callers, token_file):  # an editor's mark at the beginning is no part of a token
+        path.write_text(f"{WRITER}\n", encoding="utf-8-sig")
+    with service.client(token_file=callers) as client:
+        client.check_version()
 
 
 @pytest.mark.parametrize(

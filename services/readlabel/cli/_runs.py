@@ -26,6 +26,8 @@ def find_run(client: TrainingClient, text: str, least: int = 0) -> str:
         InputError: no run's id begins like that, several do, or there are too few digits to be sure.
     """
     beginning = text.removeprefix("runs/").lower()
+    if not beginning:  # as of a shell's variable that is not set; it would name the only run there is
+        raise InputError("the run's id is empty; `readlabel runs list` shows them")
     if len(beginning) < least:
         raise InputError(f"{text!r} is too little of an id for this; give {least} digits of it at least")
     if len(beginning) >= _ID_LENGTH:
@@ -59,7 +61,7 @@ def print_runs(runs: Sequence[TrainingRun]) -> None:
             _pairs(differing),
             _pairs(run.tags),
         )
-    _console().print(table)
+    _print(table)
 
 
 def print_facts(run: TrainingRun) -> None:
@@ -68,7 +70,7 @@ def print_facts(run: TrainingRun) -> None:
     table.add_column(style="bold")
     for name, text in _facts(run):
         table.add_row(name, text)
-    _console().print(table)
+    _print(table)
 
 
 def _settings(run: TrainingRun) -> dict[str, str]:
@@ -109,6 +111,14 @@ def _state_words(run: TrainingRun) -> str:
     return f"{run.state} ({run.failure.reason})" if run.failure is not None else run.state
 
 
-def _console() -> Console:
+def _print(table: Table) -> None:
     # A pipe has no width; a table that is cut off there is of no use to what reads it.
-    return Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_FILES)
+    _Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES).print(table)
+
+
+class _Console(Console):
+    """One whose reader may leave before the end, which is an end like that of any other command."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line; rich itself would exit with status 1."""
+        raise BrokenPipeError

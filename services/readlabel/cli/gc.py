@@ -21,13 +21,16 @@ def main(
             help="Folder of the service, as serve was given it. (Default: readlabel/service in ~/.local/state.)"
         ),
     ] = None,
+    checkpoint_dir: Annotated[
+        Path | None, typer.Option(help="Where runs checkpoint, if serve was told. (Default: in --data-dir.)")
+    ] = None,
     keep_runs: KeepRuns = None,
     keep_blobs: KeepBlobs = DEFAULT_KEEP_BLOBS,
 ) -> None:
     """Remove what a stopped service need not keep: runs that ended long ago, and reads that no run needs.
 
     A service does the same when it starts and once an hour. What a run needs that waits or can be resumed stays.
-    Ends with status 73 when a service uses the folder.
+    Ends with status 73 when a service uses the folder, or its disk stays full.
 
     \b
     Example:
@@ -36,5 +39,9 @@ def main(
     folder = (data_dir or default_data_dir()).absolute()
     if not (folder / "runs.sqlite").is_file():
         raise InputError(f"{folder}: is no folder of a training service (it has no runs.sqlite); give --data-dir")
-    config = ServerConfig(data_dir=folder, keep=Keep(keep_runs, keep_blobs))
+    config = ServerConfig(
+        data_dir=folder,
+        checkpoint_dir=checkpoint_dir.absolute() if checkpoint_dir else None,
+        keep=Keep(keep_runs, keep_blobs),
+    )
     print(asyncio.run(collect_garbage(config)))

@@ -120,6 +120,8 @@ def main(
         raise InputError(f"--listen takes HOST:PORT; for a Unix socket give --socket {listen.removeprefix('unix:')}")
     if (tls_cert is None) != (tls_key is None):
         raise InputError("--tls-cert and --tls-key go together")
+    if tls_client_ca is not None and tls_cert is None:
+        raise InputError("--tls-client-ca needs --tls-cert and --tls-key: without TLS nobody shows a certificate")
     if private and (socket is None or data_dir is not None):
         raise InputError("--private needs --socket and keeps its data beside it, so it takes no --data-dir")
     if worker_command is None and importlib.util.find_spec("tensorflow") is None:

@@ -21,7 +21,7 @@ from readlabel.messages import (
     ServiceRefusedError,
     ServiceUnavailableError,
 )
-from readlabel.wire import parse_status
+from readlabel.wire import TOKEN_CHARACTERS, is_sendable, parse_status
 
 DEADLINES: Mapping[str, float] = MappingProxyType(
     {
@@ -116,13 +116,16 @@ class Endpoint:
         if self.token_file is None:
             return ()
         try:
-            lines = [line.strip() for line in self.token_file.read_text(encoding="utf-8").splitlines()]
+            lines = [line.strip() for line in self.token_file.read_text(encoding="utf-8-sig").splitlines()]
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{self.token_file}: the token file cannot be read: {error}") from error
-        token = next((line for line in lines if line and not line.startswith("#")), None)
-        if token is None:
+        line = next((line for line in lines if line and not line.startswith("#")), None)
+        if line is None:
             raise InputError(f"{self.token_file}: the token file is empty")
-        return (("authorization", f"Bearer {token.split()[0]}"),)
+        token = line.split()[0]
+        if not is_sendable(token):  # gRPC would refuse it with a traceback that shows it
+            raise InputError(f"{self.token_file}: the token holds a character that cannot be sent; {TOKEN_CHARACTERS}")
+        return (("authorization", f"Bearer {token}"),)
 
     def options(self) -> str:
         """The words of a command line that lead here again."""

@@ -31,6 +31,7 @@ from readlabel.server.config import ServerConfig
 from readlabel.server.data_dir import check_writable, lock_data_dir
 from readlabel.server.desk import RunDesk
 from readlabel.server.devices import Slot, plan_slots
+from readlabel.server.disk import telling_of_a_full_disk
 from readlabel.server.guard import Guard
 from readlabel.server.leases import default_lease_dir, make_private
 from readlabel.server.metrics import serve_metrics
@@ -88,19 +89,20 @@ async def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
         closing.callback(os.close, lock)
         store = RunStore(config.data_dir / "runs.sqlite")
         closing.callback(store.close)
+        closing.enter_context(telling_of_a_full_disk(config.data_dir))
         blobs = BlobStore(config.data_dir, config.limits.blob_bytes)
         for path in config.link:
             await asyncio.to_thread(blobs.link, path)
         telemetry = Telemetry()
         desk = RunDesk(store, blobs, config, telemetry)
-        for line in desk.recover():
-            say(line)
-        if not config.private:
+        if not config.private:  # before runs are changed, which takes room that may be made here
             retention = Retention(desk, blobs, config.keep, config.data_dir)
             collected = await retention.collect()
             if collected != Collected():
                 say(str(collected))
             closing.callback(asyncio.create_task(retention.keep_collecting(), name="retention").cancel)
+        for line in desk.recover():
+            say(line)
         runners = [SlotRunner(slot, desk, blobs, config) for slot in slots]
         if config.metrics_listen is not None:
             page, end = serve_metrics(

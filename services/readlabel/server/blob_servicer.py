@@ -46,6 +46,7 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer):
             raise InputError([Problem("blob", "is required in the first message")])
         blob = _blob(request)
         if self._blobs.has(blob):
+            self._blobs.touch(blob)
             return pb.WriteBlobResponse(committed_size=blob.size_bytes, complete=True)
         with self._blobs.upload(blob) as upload:
             while request is not None:
@@ -63,6 +64,7 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer):
     ) -> pb.GetWriteStatusResponse:
         """Say how far an upload came."""
         blob = _blob(request)
+        self._blobs.touch(blob)  # as in FindMissingBlobs
         return pb.GetWriteStatusResponse(committed_size=self._blobs.committed(blob), complete=self._blobs.has(blob))
 
     async def ReadBlob(  # noqa: N802

@@ -213,6 +213,7 @@ class Upload:
         target = self._store.path(self._blob)
         target.parent.mkdir(exist_ok=True)
         self._partial.replace(target)
+        self._store.touch(self._blob)  # its bytes may have come long ago
 
     def _write(self, data: bytes) -> None:
         self._file.write(data)

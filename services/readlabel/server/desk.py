@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import grpc
 
@@ -36,6 +38,10 @@ from readlabel.wire import Artifact, Note, RpcError, StateChange, TrainingRun, r
 MAX_LOSSES = 2
 """A run whose worker is lost, or whose device fails, so often without a caller asking again is FAILED."""
 
+_ANEW: Mapping[str, Any] = MappingProxyType(
+    {"state": "QUEUED", "failure": None, "artifacts": (), "record": None, "end_time": ""}
+)
+"""How a run stands that is queued, for the first time or again."""
 _PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
 
 
@@ -89,7 +95,7 @@ class RunDesk:
                 name=run_name(run_id), spec=asked.spec, tags=asked.tags, priority=asked.priority, create_time=now()
             )
             found = StoredRun(run, 0)
-        return found.run if validate_only else self._queue(found)
+        return found.run.model_copy(update=_ANEW) if validate_only else self._queue(found)
 
     def get(self, run_id: str) -> TrainingRun:
         """One run.
@@ -140,9 +146,9 @@ class RunDesk:
     def forget(self, runs: Sequence[TrainingRun]) -> None:
         """Remove runs that have ended, their checkpoints, and artifacts that no other run shares."""
         for run in runs:
-            self.store.delete(run.run_id)
-            shutil.rmtree(self.checkpoint_dir(run.run_id), ignore_errors=True)
+            shutil.rmtree(self.checkpoint_dir(run.run_id), ignore_errors=True)  # first: this makes room for the rest
             shutil.rmtree(self.run_dir(run.run_id), ignore_errors=True)
+            self.store.delete(run.run_id)
             self.bell.ring(run.run_id)
         for blob in {artifact.blob for run in runs for artifact in run.artifacts}:
             if not self.store.needs(blob.sha256):
@@ -312,7 +318,7 @@ class RunDesk:
 
     def _queue(self, stored: StoredRun) -> TrainingRun:
         fresh = StoredRun(stored.run, self.store.next_queue_number())
-        run = self._enter(fresh, "QUEUED", failure=None, artifacts=(), record=None, end_time="").run
+        run = self._enter(fresh, **_ANEW).run
         self._work.set()
         return run
 

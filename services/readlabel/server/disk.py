@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import socket
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-from readlabel.messages import Failure
+from readlabel.messages import Failure, OutputError
 from readlabel.server.config import ServerConfig
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -19,6 +22,21 @@ def disk_is_full(error: BaseException) -> bool:
         code = getattr(error, "sqlite_errorcode", 0)
         return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
     return isinstance(error, OSError) and error.errno in NO_SPACE
+
+
+@contextmanager
+def telling_of_a_full_disk(folder: Path) -> Iterator[None]:
+    """For what is done in a folder before there is a caller or a run that could be told.
+
+    Raises:
+        OutputError: there was no room left on the disk.
+    """
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        if not disk_is_full(error):
+            raise
+        raise OutputError(f"{folder}: no space left on the device; free some or give another --data-dir") from error
 
 
 def full_disk(config: ServerConfig) -> Failure:

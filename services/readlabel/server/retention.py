@@ -20,6 +20,7 @@ from readlabel.server.blob_store import BlobStore
 from readlabel.server.config import Keep, ServerConfig
 from readlabel.server.data_dir import lock_data_dir
 from readlabel.server.desk import RunDesk
+from readlabel.server.disk import telling_of_a_full_disk
 from readlabel.server.run_queries import unneeded
 from readlabel.server.run_store import RunStore
 from readlabel.server.telemetry import Telemetry
@@ -62,26 +63,16 @@ class Retention:
         self._data_dir = data_dir
 
     async def collect(self) -> Collected:
-        """Remove now what need not be kept."""
-        runs = 0
-        if self._keep.runs_days is not None:
-            until = datetime.now(UTC) - timedelta(days=self._keep.runs_days)
-            time_ = until.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            while ended := self._desk.store.ended_before(time_, _AT_ONCE):
-                self._desk.forget(ended)
-                runs += len(ended)
-                await asyncio.sleep(0)
+        """Remove now what need not be kept.
+
+        Files go before runs, and again after them: to forget a run is written down, which takes room on the disk.
+        """
         await self._remove_orphans()
-        files = size_bytes = 0
-        if self._keep.blobs_days is not None:
-            unused_since = time.time() - max(self._keep.blobs_days * 86_400, FRESH_SECONDS)
-            # A run that comes to need one of them meanwhile takes it into use anew, and then `discard` leaves it.
-            old = self._blobs.unused_since(unused_since)
-            for path in await asyncio.to_thread(unneeded, self._desk.store.path, old):
-                freed = self._blobs.discard(path, unused_since)
-                files += freed is not None
-                size_bytes += freed or 0
-        return Collected(runs, files, size_bytes)
+        freed = await self._remove_files()
+        runs = await self._remove_runs()
+        if runs:
+            freed += await self._remove_files()
+        return Collected(runs, len(freed), sum(freed))
 
     async def keep_collecting(self) -> None:
         """Collect once an hour, for as long as the service runs."""
@@ -93,6 +84,29 @@ class Retention:
                     log.info("%s", collected)
             except Exception:  # what was not removed now is removed in an hour
                 log.exception("collecting what is no longer needed failed")
+
+    async def _remove_runs(self) -> int:
+        """Forget runs that ended long enough ago; how many."""
+        if self._keep.runs_days is None:
+            return 0
+        until = datetime.now(UTC) - timedelta(days=self._keep.runs_days)
+        time_ = until.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        runs = 0
+        while ended := self._desk.store.ended_before(time_, _AT_ONCE):
+            self._desk.forget(ended)
+            runs += len(ended)
+            await asyncio.sleep(0)
+        return runs
+
+    async def _remove_files(self) -> list[int]:
+        """Remove blobs and unfinished uploads that no run needs; the bytes of each."""
+        if self._keep.blobs_days is None:
+            return []
+        unused_since = time.time() - max(self._keep.blobs_days * 86_400, FRESH_SECONDS)
+        # A run that comes to need one of them meanwhile takes it into use anew, and then `discard` leaves it.
+        old = self._blobs.unused_since(unused_since)
+        found = await asyncio.to_thread(unneeded, self._desk.store.path, old)
+        return [freed for path in found if (freed := self._blobs.discard(path, unused_since)) is not None]
 
     async def _remove_orphans(self) -> None:
         """Remove the folders of runs that a service which was killed had forgotten in part."""
@@ -109,13 +123,14 @@ async def collect_garbage(config: ServerConfig) -> Collected:
     """Collect in the folder of a service that does not run.
 
     Raises:
-        OutputError: a service uses the folder.
+        OutputError: a service uses the folder, or its disk has no room left even after files were removed.
         StoreError: the run store is damaged or of a later version.
     """
     with ExitStack() as closing:
         closing.callback(os.close, lock_data_dir(config.data_dir, private=False))
         store = RunStore(config.data_dir / "runs.sqlite")
         closing.callback(store.close)
+        closing.enter_context(telling_of_a_full_disk(config.data_dir))
         blobs = BlobStore(config.data_dir, config.limits.blob_bytes)
         desk = RunDesk(store, blobs, config, Telemetry())
         return await Retention(desk, blobs, config.keep, config.data_dir).collect()

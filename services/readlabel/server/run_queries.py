@@ -14,6 +14,8 @@ from readlabel.wire import TrainingRun
 
 _FEW = 10_000
 """A condition that fewer runs meet is looked up first; so many are found within milliseconds."""
+_PAGE_CHARACTERS = 3 << 20
+"""The documents of a page, but for the first, are no longer: clients of gRPC take 4 MiB unless they are told more."""
 _QUEUED_SINCE = """
     SELECT json_extract(events.document, '$.event_time') FROM events
     WHERE events.run = runs.id AND json_extract(events.document, '$.state_change.state') = 'QUEUED'
@@ -61,7 +63,7 @@ def list_runs(
 
     Args:
         path: of the store.
-        size: at most so many.
+        size: at most so many; fewer, if they are large.
         before: cursor of the page before, or None for the first.
         states: only these; empty is all.
         tags: only runs that have all of these.
@@ -86,13 +88,16 @@ def list_runs(
             "ORDER BY number DESC LIMIT ?",
             (*values, size + 1),
         ).fetchall()
-        runs = [
-            TrainingRun.model_validate_json(
-                db.execute("SELECT json_remove(document, '$.record') FROM runs WHERE number = ?", row).fetchone()[0]
-            )
-            for row in numbers[:size]
-        ]
-    return runs, numbers[size - 1][0] if len(numbers) > size else None
+        runs: list[TrainingRun] = []
+        left = _PAGE_CHARACTERS
+        for row in numbers[:size]:
+            query = "SELECT json_remove(document, '$.record') FROM runs WHERE number = ?"
+            document = db.execute(query, row).fetchone()[0]
+            left -= len(document)
+            if runs and left < 0:
+                break
+            runs.append(TrainingRun.model_validate_json(document))
+    return runs, numbers[len(runs) - 1][0] if len(runs) < len(numbers) else None
 
 
 def take_census(path: Path) -> Census:

@@ -89,7 +89,7 @@ def open_store(path: Path) -> sqlite3.Connection:
             db.executescript(f"BEGIN IMMEDIATE; {''.join(_LAYOUTS[version:])} {marks} COMMIT;")
     except sqlite3.Error as error:
         if no_space_left(path.parent):
-            raise OutputError(f"{path}: no space left on the device; free some or give another --data-dir") from error
+            raise _no_room(path) from error
         raise StoreError(f"{path}: the run store cannot be opened: {error}") from error
     return db
 
@@ -109,10 +109,10 @@ def _version_of(path: Path) -> int:
             version = int(db.execute("PRAGMA user_version").fetchone()[0])
             tables = db.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()[0]
             damage = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.Error as error:
-        raise StoreError(
-            f"{path}: the run store is damaged ({error}); restore it or give another --data-dir"
-        ) from error
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        if no_space_left(path.parent):
+            raise _no_room(path) from error
+        raise damaged(path, str(error)) from error
     if (application, version, tables) == (0, 0, 0):  # left by a service that was killed in its first moment
         return 0
     if application != APPLICATION_ID:
@@ -123,5 +123,14 @@ def _version_of(path: Path) -> int:
             f"{SCHEMA_VERSION}); upgrade readlabel or give another --data-dir"
         )
     if damage != "ok":
-        raise StoreError(f"{path}: the run store is damaged ({damage}); restore it or give another --data-dir")
+        raise damaged(path, damage)
     return version
+
+
+def _no_room(path: Path) -> OutputError:
+    return OutputError(f"{path}: no space left on the device; free some or give another --data-dir")
+
+
+def damaged(path: Path, why: str) -> StoreError:
+    """What is told of a store that cannot be read."""
+    return StoreError(f"{path}: the run store is damaged ({why}); restore it or give another --data-dir")

@@ -8,14 +8,18 @@ millisecond and are made from the event loop's thread only, which makes each of 
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from readlabel.messages import EpochMetrics, RunState
 from readlabel.server.config import now
+from readlabel.server.disk import disk_is_full
 from readlabel.server.run_queries import is_needed, queued_since
-from readlabel.server.run_schema import open_store
+from readlabel.server.run_schema import damaged, open_store
 from readlabel.wire import Note, RunEvent, StateChange, TrainingRun
 
 News = StateChange | EpochMetrics | Note
@@ -138,10 +142,20 @@ class RunStore:
         return int(self._db.execute("SELECT COUNT(*) FROM runs WHERE state = ?", (state,)).fetchone()[0])
 
     def of_states(self, states: Sequence[RunState]) -> list[StoredRun]:
-        """All runs in some states, the first created first."""
+        """All runs in some states, the first created first.
+
+        Raises:
+            StoreError: one of them cannot be read: damage that `open_store` did not see.
+        """
         marks = ",".join("?" * len(states))
-        rows = self._db.execute(f"SELECT id FROM runs WHERE state IN ({marks}) ORDER BY number", states).fetchall()  # noqa: S608
-        return [stored for row in rows if (stored := self.get(row[0])) is not None]
+        query = f"SELECT id FROM runs WHERE state IN ({marks}) ORDER BY number"  # noqa: S608
+        try:
+            rows = self._db.execute(query, states).fetchall()
+            return [stored for row in rows if (stored := self.get(row[0])) is not None]
+        except (sqlite3.Error, ValidationError) as error:
+            if disk_is_full(error):
+                raise
+            raise damaged(self.path, type(error).__name__) from error
 
     def ended_before(self, time: str, limit: int) -> list[TrainingRun]:
         """Runs that ended before a time (RFC 3339, as `now` writes it), at most `limit`."""

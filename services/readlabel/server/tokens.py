@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from readlabel.messages import InputError
+from readlabel.wire import TOKEN_CHARACTERS, is_sendable
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Tokens:
             status = self._path.stat()
             if self._stamp == (status.st_mtime_ns, status.st_ino):
                 return
-            lines = [line.strip() for line in self._path.read_text(encoding="utf-8").splitlines()]
+            lines = [line.strip() for line in self._path.read_text(encoding="utf-8-sig").splitlines()]
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{self._path}: the token file cannot be read: {error}") from error
         tokens = [_parse(line) for line in lines if line and not line.startswith("#")]
@@ -66,9 +67,9 @@ class Tokens:
         if not sound or len(sound) < len(tokens):
             # Without the line itself: it may hold a token.
             raise InputError(
-                f"{self._path}: a token file holds one token a line, each of {MIN_TOKEN_LENGTH} characters or more, "
-                "and behind it, if wanted, read or write and the last day it is valid, as 2031-12-31; make one with: "
-                "(umask 077; openssl rand -hex 32 > token)"
+                f"{self._path}: a token file holds one token a line, each of {MIN_TOKEN_LENGTH} or more "
+                f"{TOKEN_CHARACTERS}, and behind it, if wanted, read or write and the last day it is valid, as "
+                "2031-12-31; make one with: (umask 077; openssl rand -hex 32 > token)"
             )
         self._tokens, self._stamp = sound, (status.st_mtime_ns, status.st_ino)
 
@@ -84,4 +85,6 @@ def _parse(line: str) -> Token | None:
             last_day = date.fromisoformat(words.pop(0))
         except ValueError:
             return None
-    return None if words or len(secret) < MIN_TOKEN_LENGTH else Token(secret.encode(), scope or "write", last_day)
+    if words or len(secret) < MIN_TOKEN_LENGTH or not is_sendable(secret):
+        return None
+    return Token(secret.encode(), scope or "write", last_day)

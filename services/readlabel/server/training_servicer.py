@@ -28,6 +28,7 @@ from readlabel.wire import (
     from_proto,
     parse_run_name,
     to_proto,
+    unknown_fields,
 )
 
 _STATES = {value.number: value.name.removeprefix("RUN_STATE_") for value in training_run_pb2.RunState.DESCRIPTOR.values}
@@ -65,6 +66,9 @@ class TrainingServicer(training_service_pb2_grpc.TrainingServiceServicer):
         self, request: pb.CreateTrainingRunRequest, _context: Any
     ) -> training_run_pb2.TrainingRun:
         """Find or queue the run of a spec."""
+        unknown = [*unknown_fields(request, ""), *unknown_fields(request.training_run, "training_run")]
+        if unknown:
+            raise InputError(unknown)
         asked = training_run_pb2.TrainingRun(
             spec=request.training_run.spec if request.training_run.HasField("spec") else None,
             tags=request.training_run.tags,

@@ -85,6 +85,14 @@ def enum_name(enum: EnumDescriptor, word: str) -> str:
     return f"{prefix}_{word.upper()}"
 
 
+def unknown_fields(proto: proto_message.Message, where: str) -> list[Problem]:
+    """The fields of a message, not of those in it, that this version does not know; at most `MAX_ITEMS`."""
+    return [
+        Problem(_join(where, f"#{unknown.field_number}"), "this service's version does not know a field of this number")
+        for unknown in itertools.islice(UnknownFieldSet(proto), MAX_ITEMS)
+    ]
+
+
 def bare_type(annotation: Any) -> Any:
     """An annotation without Annotated and without the None of an optional."""
     while get_origin(annotation) is Annotated:
@@ -133,12 +141,7 @@ def _values(
     proto: proto_message.Message, kind: type[Message], where: str, closed: bool, problems: list[Problem]
 ) -> dict[str, Any]:
     if closed:
-        problems += [
-            Problem(
-                _join(where, f"#{unknown.field_number}"), "this service's version does not know a field of this number"
-            )
-            for unknown in itertools.islice(UnknownFieldSet(proto), MAX_ITEMS)
-        ]
+        problems += unknown_fields(proto, where)
     values: dict[str, Any] = {}
     for name, info in kind.model_fields.items():
         field = proto.DESCRIPTOR.fields_by_name[name]

@@ -153,6 +153,51 @@ def test_a_service_with_a_full_disk_refuses_new_runs_and_answers_all_else(
     assert service.terminate() == 0
 
 
+@pytest.mark.parametrize("leave", [0, 4 << 10, 40 << 10])
+def test_what_starts_on_a_full_disk_says_so_and_the_command_that_makes_room_makes_it(
+    start_service: Callable[..., Any],
+    processes: Any,
+    small_disk: Callable[[int], Path],
+    make_script: Callable[..., Any],
+    tmp_path: Path,
+    leave: int,
+) -> None:
+    disk = small_disk(16 * MIB)
+    data, reads, folder = disk / "data", tmp_path / "reads", tmp_path / "sock"
+    reads.write_bytes(os.urandom(4 * MIB))
+    folder.mkdir(mode=0o700)
+    service = start_service("--devices", "cpu:1", data_dir=data)
+    done, running = make_script(), make_script(gated=True)
+    with service.client() as client:
+        ended = done.create(client)
+        list(client.watch(ended))
+        client.upload(reads, file_ref(reads))  # and nobody trains on them
+        name = running.create(client)
+        next(event for event in client.watch(name) if event.state_change and event.state_change.state == "RUNNING")
+    service.kill()
+    processes.wait_for_none()
+    fill(disk, leave)
+    gc = ("gc", "--data-dir", data, "--keep-runs", "0", "--keep-blobs", "0")
+    serve = ("serve", "--devices", "cpu:1", "--socket", folder / "s", "--data-dir", data, "--keep-runs", "0")
+    for command in (gc, serve):  # what was just used is not removed, so there is no room to be made
+        told = processes.run(*command)
+        assert told.returncode == 73, (command, told.stdout)
+        assert f"error: {data}" in told.stderr
+        assert "no space left on the device; free some" in told.stderr
+        assert "Traceback" not in told.stderr
+    for path in (data / "blobs").glob("*/*"):
+        os.utime(path, (0, 0))
+    made = processes.run(*gc)
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.startswith("removed 1 runs and ")
+    service = start_service("--devices", "cpu:1", data_dir=data)
+    running.open(1, 2, 3)
+    with service.client() as client:
+        assert [run.name for run in client.list()] == [name]
+        list(client.watch(name))
+        assert client.get(name).state == "SUCCEEDED"
+
+
 def test_a_private_service_whose_disk_is_full_ends_and_its_client_says_where(
     processes: Any, small_disk: Callable[[int], Path], point_file: Callable[..., Path], real_reads: tuple[Path, Path]
 ) -> None:
