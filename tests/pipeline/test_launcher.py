@@ -68,7 +68,8 @@ TABLES = "--training_params p.tsv --training_seq_orders o.tsv"
 # Launches as Nextflow's history tells them, the last one last: name, its tasks, whether it got to train, its command.
 LAUNCHES = (
     ("first", 9, True, f"run . --model_name a {TABLES} --outdir r"),
-    ("grown", 12, True, f"run . --outdir r --model_name=a {TABLES} -resume"),
+    ("grown", 12, True, f"run . --outdir r --model_name=a {TABLES} -resume 0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f"),
+    ("other_seed", 9, True, f"run . --model_name a {TABLES} --seed 2"),
     ("other_tables", 9, True, "run . --model_name a --training_params p2.tsv --training_seq_orders o.tsv"),
     ("other_library", 9, True, f"run . --model_name b {TABLES}"),
     ("refused_reads", 3, False, f"run . --model_name a {TABLES} --reads p"),
@@ -81,11 +82,13 @@ LAUNCHES = (
 @pytest.mark.parametrize(
     ("command", "taken", "why"),
     [
-        (f"run . --model_name a {TABLES} -resume", "grown", "of this model and these tables"),
-        (f"run . -resume --model_name a {TABLES} --reads p", "grown", "of this model and these tables"),
+        (f"run . --model_name a {TABLES} --outdir r -resume", "grown", "of this same command"),
+        (f"run . -resume --seed=2 --model_name a {TABLES}", "other_seed", "of this same command"),
+        (f"run . --model_name a {TABLES} -resume", "other_seed", "of this model and these tables"),
+        (f"run . -resume --model_name a {TABLES} --reads p", "other_seed", "of this model and these tables"),
         ("run . -resume --model_name a", "other_tables", "of this model, with other tables"),
-        (f"run . --model_name b {TABLES} -resume", "other_library", "of this model and these tables"),
-        (f"run . --model_name d {TABLES} -resume", "interrupted", "of this model and these tables"),
+        (f"run . --model_name b {TABLES} -resume", "other_library", "of this same command"),
+        (f"run . --model_name d {TABLES} -resume", "interrupted", "of this same command"),
         (f"run . --model_name a,b {TABLES} -resume", "other_library", "none was of this model"),
         ("run . --model_name a -resume of-the-user", "of-the-user", ""),
     ],
