@@ -166,6 +166,16 @@ def test_a_socket_that_is_given_as_an_address_to_listen_on_is_pointed_to_its_opt
         assert not (tmp_path / "d").exists(), option
 
 
+@pytest.mark.parametrize(
+    "address", ["50051", ":50051", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:\N{SUPERSCRIPT TWO}"]
+)
+def test_what_is_no_address_is_told_what_one_looks_like(processes: Any, tmp_path: Path, address: str) -> None:
+    ended = processes.run("serve", "--listen", address, "--insecure", "--data-dir", tmp_path / "d")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "HOST:PORT is expected, such as 127.0.0.1:50051 or [::1]:50051" in ended.stderr
+    assert not (tmp_path / "d").exists()
+
+
 def test_insecure_says_so_aloud(start_service: Callable[..., Any]) -> None:
     service = start_service("--listen", "127.0.0.1:0", "--insecure")
     assert service.lines[0].startswith("INSECURE: ")

@@ -12,13 +12,15 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from readlabel.messages import PARAMETER_FAILURES, BlobRef, Failure, RunState, Segment, StoreError
 from readlabel.server.run_queries import list_runs, take_census, unneeded
 from readlabel.server.run_schema import APPLICATION_ID, SCHEMA_VERSION
 from readlabel.server.run_store import RunStore, StoredRun
-from readlabel.v1.training_service_pb2 import ListTrainingRunsResponse
+from readlabel.v1 import training_service_pb2 as pb
+from readlabel.v1 import training_service_pb2_grpc
 from readlabel.wire import Artifact, RunPage, TrainingRun, run_name, to_proto
 
 FIRST_LAYOUT = """
@@ -273,13 +275,36 @@ def test_a_page_of_large_runs_fits_what_a_client_takes(make_script: Callable[...
     while True:
         page, before = list_runs(store.path, 1000, before, [], {})
         message = RunPage(training_runs=tuple(page), next_page_token="x" * 100)
-        assert to_proto(message, ListTrainingRunsResponse).ByteSize() < 4 << 20
+        assert to_proto(message, pb.ListTrainingRunsResponse).ByteSize() < 4 << 20
         found += [run.run_id for run in page]
         if before is None:
             break
     assert found == [f"{number:032x}" for number in reversed(range(40))]
     assert len(list_runs(store.path, 3, None, [], {})[0]) == 3
     store.close()
+
+
+def test_a_page_has_fifty_runs_or_as_many_as_asked_for_up_to_a_thousand(
+    start_service: Callable[..., Any], make_script: Callable[..., Any], tmp_path: Path
+) -> None:
+    spec = make_script().spec
+    (tmp_path / "data").mkdir(mode=0o700)
+    with closing(RunStore(tmp_path / "data" / "runs.sqlite")) as store:
+        for number in range(1001):
+            run = TrainingRun(
+                name=run_name(f"{number:032x}"), spec=spec, state="CANCELLED", end_time="2026-01-01T00:00:00.000Z"
+            )
+            store.save(StoredRun(run, 0))
+    service = start_service("--devices", "cpu:1")
+    with grpc.insecure_channel(service.address) as channel:
+        stub = training_service_pb2_grpc.TrainingServiceStub(channel)
+        assert stub.GetServerInfo(pb.GetServerInfoRequest()).max_page_size == 1000
+        for asked, given in ((0, 50), (7, 7), (1000, 1000), (2**31 - 1, 1000)):
+            page = stub.ListTrainingRuns(pb.ListTrainingRunsRequest(page_size=asked))
+            assert len(page.training_runs) == given
+        rest = stub.ListTrainingRuns(pb.ListTrainingRunsRequest(page_size=1000, page_token=page.next_page_token))
+        assert [run.name for run in rest.training_runs] == [run_name("0" * 32)]
+        assert rest.next_page_token == ""
 
 
 @pytest.mark.parametrize(

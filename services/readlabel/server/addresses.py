@@ -82,7 +82,7 @@ def split_address(address: str) -> tuple[str, int]:
     """
     host, colon, port = address.rpartition(":")
     host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
+    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise InputError(f"address {address!r}: HOST:PORT is expected, such as 127.0.0.1:50051 or [::1]:50051")
     return host, int(port)
 

@@ -31,7 +31,7 @@ COLLECT_EVERY_SECONDS = 3600
 FRESH_SECONDS = 3600
 """A blob that was used more recently stays, however short blobs are to be kept."""
 _AT_ONCE = 20
-"""Runs that are looked at before calls that wait have their turn."""
+"""Runs or files that are looked at before calls that wait have their turn."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,14 @@ class Retention:
         unused_since = time.time() - max(self._keep.blobs_days * 86_400, FRESH_SECONDS)
         # A run that comes to need one of them meanwhile takes it into use anew, and then `discard` leaves it.
         old = self._blobs.unused_since(unused_since)
-        found = await asyncio.to_thread(unneeded, self._desk.store.path, old)
-        return [freed for path in found if (freed := self._blobs.discard(path, unused_since)) is not None]
+        freed = []
+        for number, path in enumerate(await asyncio.to_thread(unneeded, self._desk.store.path, old)):
+            size_bytes = self._blobs.discard(path, unused_since)
+            if size_bytes is not None:
+                freed.append(size_bytes)
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return freed
 
     async def _remove_orphans(self) -> None:
         """Remove the folders of runs that a service which was killed had forgotten in part."""
