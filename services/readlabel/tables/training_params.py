@@ -117,9 +117,11 @@ def model_columns(path: Path) -> list[str]:
     """The models that have a column, whatever stands in it.
 
     Raises:
-        InputError: the file is no table at all.
+        InputError: the file is no such table at all.
     """
-    return [name for name in read_rows(path)[0].cells[1:] if name]
+    header, *rows = read_rows(path)
+    _require_header(path, header, rows)
+    return [name for name in header.cells[1:] if name]
 
 
 def _without_empty_columns(rows: list[Row]) -> list[Row]:
