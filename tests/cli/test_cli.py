@@ -113,6 +113,10 @@ def test_a_whole_grid_and_a_folder_of_folders_are_told_from_what_was_meant(tmp_p
     (tmp_path / "best" / "m" / "m_0_run.json").touch()
     done = readlabel("export", "--run", "best", "--install", "models", cwd=tmp_path)
     assert "it holds neither; did you mean best/m?" in done.stderr
+    (tmp_path / "report").mkdir()
+    (tmp_path / "best").rename(tmp_path / "report" / "best")
+    done = readlabel("export", "--run", "report", "--install", "models", cwd=tmp_path)
+    assert "it holds neither; did you mean report/best/m?" in done.stderr
 
 
 def test_a_drawing_is_a_pdf() -> None:

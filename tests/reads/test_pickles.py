@@ -115,7 +115,8 @@ def test_no_reads_are_a_pair_of_empty_lists(tmp_path: Path) -> None:
         (READS, [LABELS[0], "GGT", LABELS[2]], "read 1 of .*: its labels are no list"),
         (["ACGTN", "", "TTTT"], LABELS, r"read 1 of .*reads\.pkl: it is empty"),
         (["ACGTN", "gXt", "TTTT"], LABELS, r"read 1 of .*reads\.pkl: 'X' at position 2"),
-        (["ACGTN", 5, "TTTT"], LABELS, r"reads\.pkl: item 1 is no string"),
+        (["ACGTN", 5, "TTTT"], LABELS, r"reads\.pkl: item 1 is no string$"),
+        (LABELS, READS, r"reads\.pkl: item 0 is no string; it holds lists, as labels\.pkl does"),
         ("ACGTN", LABELS, r"reads\.pkl: holds no list"),
         (READS, {"labels": LABELS}, r"labels\.pkl: holds no list"),
         ([], [], "holds no reads"),
@@ -126,6 +127,14 @@ def test_a_faulty_pair_says_what_and_where(
 ) -> None:
     with pytest.raises(InputError, match=message):
         load_pair(*dump(tmp_path, reads, labels), library_3p)
+
+
+def test_reads_of_a_sequencer_are_told_from_a_pickle(tmp_path: Path, library_3p: Library) -> None:
+    _, labels = dump(tmp_path, READS, LABELS)
+    fastq = tmp_path / "reads.fastq"
+    fastq.write_text("@a\nACGT\n+\nIIII\n")
+    with pytest.raises(InputError, match=r"reads\.fastq: is no pickle.* readlabel label$"):
+        load_pair(fastq, labels, library_3p)
 
 
 def test_several_faulty_reads_are_named_at_once(tmp_path: Path, library_3p: Library) -> None:

@@ -108,6 +108,14 @@ def test_a_models_folder_that_is_mistyped_or_a_file_is_refused(tmp_path: Path, s
         install(open_folder(run), sample.path)
 
 
+def test_the_checkout_in_place_of_its_models_folder_is_refused(tmp_path: Path, sample, make) -> None:
+    run = make.run(tmp_path / "run", sample.reads, make.point(sample.library))
+    (tmp_path / "tranquillyzer" / "models").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"tranquillyzer/models$"):
+        install(open_folder(run), tmp_path / "tranquillyzer")
+    assert [path.name for path in (tmp_path / "tranquillyzer").iterdir()] == ["models"]
+
+
 def test_several_barcodes_and_none_survive_the_row(tmp_path: Path, sample, make) -> None:
     library = make.library_5p.model_copy(update={"barcodes": ("CBC", "SLS"), "umis": ()})
     reads = make.simulate(library, 2)

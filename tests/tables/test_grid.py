@@ -85,6 +85,15 @@ def test_all_with_a_faulty_table_says_nothing_of_libraries_that_have_no_column(t
     assert "row epochs, column mini: '-1'" in str(problem)
 
 
+def test_a_table_on_its_side_is_one_problem_and_not_one_a_column(tmp_path: Path) -> None:
+    params = tmp_path / "p.tsv"
+    params.write_text("parameter\tepochs\tbatch_size\nmini\t1\t32\n")
+    with pytest.raises(InputError) as caught:
+        expand_grid(params, SEQ_ORDERS, ["all"], TrainingOptions())
+    (problem,) = caught.value.problems
+    assert "transpose the table" in str(problem)
+
+
 def test_an_empty_model_name_is_said_to_be_empty() -> None:
     with pytest.raises(InputError, match="model names: one is empty; give one model, several by comma, or all"):
         expand_grid(PARAMS, SEQ_ORDERS, [""], TrainingOptions())

@@ -92,6 +92,7 @@ def test_rows_of_other_models_may_be_anything(tmp_path: Path) -> None:
         ("a\tx,y\tACGT,NN\tNA\t\tfwd", "line 1: column barcodes: 'NA' is not a segment of a; leave the cell empty if"),
         ("a\tx\tACGTNNNNAC\t\t\tfwd", "for a tail; split it into segments of their own: ACGT, N4, AC"),
         ("a\tx\tNNNNNNNNNN\t\t\tfwd", "for a tail; write N10"),
+        ("a\tx\tpolyA\t\t\tfwd", "pattern 'polyA' is not understood"),
         ("a\tx\tACGQ\t\t\tfwd", "NN for cDNA, or A or T for a tail"),
         ("a\tx\tNN\t\t\t", "line 1: column strand: is empty"),
     ],
@@ -125,6 +126,7 @@ def test_a_tail_that_the_strand_does_not_lead_to_expect_is_doubted(library_3p: L
         ("5p,polyA,cDNA", "ACGT,A,NN", "", "", "with the tail behind the cDNA, and polyA is not there"),
         ("5p,CBC,cDNA", "ACGT,N8,NN", "5p", "", "barcode 5p has no random bases (N<k>)"),
         ("5p,CBC,cDNA", "ACGT,N8,NN", "CBC", "CBC", "CBC is named 2 times among barcodes and UMIs"),
+        ("5p,cDNA,polyA", "ACGT,NN,AAAAAAAAAAAA", "", "", "polyA is a motif of always 12 A; is it a tail"),
         ("cDNA", "NN", "", "", "cDNA is its only label, so there is nothing to tell apart"),
     ],
 )

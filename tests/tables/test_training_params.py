@@ -152,6 +152,7 @@ def test_a_column_of_another_model_is_not_judged(tmp_path: Path) -> None:
         ("parameter\tm\n".encode("utf-16-le"), "no UTF-8 text"),
         (b"# my grid\nparameter\tmine\nepochs\t1\n", "must be 'parameter', as line 2 is: leave out what stands above"),
         (b"model\tepochs\tbatch_size\nmine\t1\t32\n", "rows are hyperparameters and columns are models: transpose"),
+        (b"parameter\tepochs\tbatch_size\nmine\t1\t32\n", "they are the rows, and models the columns: transpose"),
         (b"m\ta,b\tACGT,NN\t\t\tfwd\n", "are --training-params and --training-seq-orders swapped?"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -84,6 +85,23 @@ def test_the_command_judges_a_folder_named_as_tranquillyzer_names_it(
     assert done.stderr == f"note: {read_files[1]} holds the reads that this model has learned\n"
 
 
+def test_reads_simulated_as_training_reads_are_told_before_they_flatter_a_model(
+    exported: Path, library: Library, tmp_path: Path
+) -> None:
+    (tmp_path / "library.json").write_text(library.model_dump_json())
+
+    def told(stream: str) -> str:
+        command = [sys.executable, "-m", "readlabel.cli"]
+        make = ("simulate", "--library", "library.json", "--num-reads", "2", "--seed", "7", "--stream", stream)
+        judge = ("evaluate", "--run", str(exported), "--validation", "r.parquet")
+        subprocess.run([*command, *make, "--out", "r.parquet"], cwd=tmp_path, check=True, timeout=300)
+        done = subprocess.run([*command, *judge], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=300)
+        return done.stderr
+
+    assert "note: r.parquet was simulated as training reads: a model trained with seed 7 may have" in told("training")
+    assert told("validation") == ""
+
+
 def test_folders_without_one_variant_are_refused(named: Path, read_files: tuple[Path, Path], tmp_path: Path) -> None:
     def refused(folder: Path, message: str) -> None:
         with pytest.raises(InputError, match=message):
@@ -92,6 +110,8 @@ def test_folders_without_one_variant_are_refused(named: Path, read_files: tuple[
     refused(tmp_path / "nowhere", "there is no such folder")
     (tmp_path / "empty").mkdir()
     refused(tmp_path / "empty", "here is neither")
+    shutil.copytree(named, tmp_path / "report" / "best" / "mini")
+    refused(tmp_path / "report", "here is neither; did you mean .*/report/best/mini")
     (named / "other_0_params.json").write_text("{}")
     refused(named, "2 of the latter: mini_3, other_0; give .*/NAME")
     (named / "other_0_params.json").unlink()

@@ -163,6 +163,7 @@ def test_stopped_orphaned_and_terminated_it_still_ends_bit_for_bit_like_another_
     record = _record(tmp_path / "run")
     assert [attempt.number for attempt in record.attempts] == [1, 2, 3, 4]
     assert [attempt.resumed_from_epoch for attempt in record.attempts] == [0, 1, 2, 3]
+    assert sum(record.timings.model_dump(exclude={"total_seconds"}).values()) <= record.timings.total_seconds
     resumed, straight = ((run / names.HISTORY).read_text().splitlines() for run in (tmp_path / "run", finished.run_dir))
     assert [row.split("\t")[:6] for row in resumed] == [row.split("\t")[:6] for row in straight]
 

@@ -25,6 +25,7 @@ from readlabel.cli._inference import (
     VramHeadroom,
 )
 from readlabel.messages import Library, Metrics
+from readlabel.reads.footer import read_header
 from readlabel.reads.parquet import read_library
 from readlabel.trainer.budget import Budget
 
@@ -58,6 +59,8 @@ def main(
     """
     if out is not None:
         require_writable(out)
+    header = read_header(validation)
+    provenance = (header and header.provenance) or {}
     library = read_library(validation)
     # TensorFlow takes seconds to import, which help and what is wrong with the call need not wait for.
     from readlabel.cli._device import use_device
@@ -67,6 +70,12 @@ def main(
     record = find_variant(run).record()
     if record is not None and record.spec.training_reads == file_ref(validation):
         print(f"note: {validation} holds the reads that this model has learned", file=sys.stderr)
+    elif provenance.get("stream") == "training":
+        print(
+            f"note: {validation} was simulated as training reads: a model trained with seed {provenance.get('seed')} "
+            "may have learned them. Draw others to judge it by: readlabel simulate --stream validation",
+            file=sys.stderr,
+        )
     use_device(device, threads)
     budget = Budget(target_tokens, min_batch_size, max_batch_size, vram_headroom)
     with ExitStack() as stack:

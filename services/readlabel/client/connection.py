@@ -117,8 +117,10 @@ class Endpoint:
             return ()
         try:
             lines = [line.strip() for line in self.token_file.read_text(encoding="utf-8-sig").splitlines()]
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{self.token_file}: the token file cannot be read: {error}") from error
+        except OSError as error:
+            raise InputError(f"{self.token_file}: the token file cannot be read: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
+            raise InputError(f"{self.token_file}: the token file cannot be read: it is no text") from error
         line = next((line for line in lines if line and not line.startswith("#")), None)
         if line is None:
             raise InputError(f"{self.token_file}: the token file is empty")

@@ -21,6 +21,7 @@ CDNA = "cDNA"
 
 _PARTS = re.compile(r"[ACGT]+|N[0-9]+|N+")
 _COUNTED_TAIL = re.compile(r"[AT](?:[0-9]+|\{.*\}|\(.*\)[0-9]*)")
+_WRITTEN_TAIL = re.compile(r"A{8,}|T{8,}")
 _RANDOM = re.compile(r"N([1-9][0-9]{0,4})")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -45,12 +46,12 @@ class Segment(Message):
 
     @field_validator("pattern")
     @classmethod
-    def _pattern(cls, value: str) -> str:
-        value = value.upper()
+    def _pattern(cls, written: str) -> str:
+        value = written.upper()
         if value == "NN" or _RANDOM.fullmatch(value) or (value and not set(value) - set("ACGT")):
             return value
         raise ValueError(
-            f"pattern {value!r} is not understood: give a DNA motif of A, C, G and T, N<k> for k random bases (N16), "
+            f"pattern {written!r} is not understood: give a DNA motif of A, C, G and T, N<k> for k random bases (N16), "
             f"NN for cDNA, or A or T for a tail{_hint(value)}"
         )
 
@@ -152,6 +153,12 @@ class Library(Message):
         shows = f"strand {self.strand} says that reads show {'the transcript' if tail == 'A' else 'its complement'}"
         cdna = [place for place, segment in enumerate(self.segments) if segment.kind == "cdna"]
         for number, segment in enumerate(self.segments):
+            if _WRITTEN_TAIL.fullmatch(segment.pattern):
+                base = segment.pattern[0]
+                yield (
+                    f"{segment.name} is a motif of always {len(segment.pattern)} {base}; is it a tail, whose length "
+                    f"varies (pattern {base})?"
+                )
             if segment.kind != "tail":
                 continue
             if segment.pattern != tail:

@@ -49,6 +49,7 @@ def load_pair(reads_pkl: Path, labels_pkl: Path, library: Library) -> LabelledRe
         InputError: a pickle holds anything but lists, strings and numpy arrays; the numbers of reads and of labels
             differ; a read is empty, holds a letter that is no nucleotide or has a label the library lacks.
     """
+    _require_no_sequencer_reads(reads_pkl)
     sequences = _strings(load_inert(reads_pkl), reads_pkl)
     label_lists = plain(load_inert(labels_pkl), labels_pkl)
     if not isinstance(label_lists, list):
@@ -167,8 +168,23 @@ def _strings(value: Any, path: Path) -> list[str]:
         raise InputError(f"{path}: holds no list of strings")
     for index, item in enumerate(items):
         if not isinstance(item, str):
-            raise InputError(f"{path}: item {index} is no string")
+            swapped = "; it holds lists, as labels.pkl does: was one given for the other?"
+            raise InputError(f"{path}: item {index} is no string{swapped if isinstance(item, list) else ''}")
     return items
+
+
+def _require_no_sequencer_reads(path: Path) -> None:
+    """Raise InputError for FASTQ or FASTA, gzip too: nobody knows the labels of such reads."""
+    try:
+        with path.open("rb") as file:
+            first = file.read(2)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if first[:1] in (b"@", b">") or first == b"\x1f\x8b":
+        raise InputError(
+            f"{path}: is no pickle; a model is trained on reads whose labels are known, as tranquillyzer's "
+            "simulate-data writes them. To label FASTQ or FASTA with a trained model: readlabel label"
+        )
 
 
 class _StrangeLabels(Exception):  # noqa: N818 - counted over all reads, then told as one InputError

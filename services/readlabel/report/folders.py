@@ -90,6 +90,6 @@ def open_folder(path: Path) -> RunFolder:
     if len(records) == 1:
         return RunFolder(path, records[0].removesuffix(suffix))
     found = f"it holds {len(records)} of the latter" if records else "it holds neither"
-    if below := sorted(str(inner.parent) for inner in path.glob(f"*/*{suffix}")):
+    if below := sorted(str(inner.parent) for depth in ("*", "best/*") for inner in path.glob(f"{depth}/*{suffix}")):
         found += f"; did you mean {' or '.join(below[:_SUGGESTED])}?"
     raise InputError(f"{path}: a run's folder holds {RUN}, an exported variant one file *{suffix}; {found}")

@@ -20,6 +20,7 @@ from readlabel.report.folders import RunFolder
 from readlabel.tables import format_row
 
 _SUFFIXES = {WEIGHTS: ".h5", PARAMS: "_params.json", LABEL_BINARIZER: "_lbl_bin.pkl"}
+_MODELS = "models"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -46,7 +47,8 @@ def install(run: RunFolder, folder: Path, name: str | None = None) -> Installed:
 
     Raises:
         InputError: the run has no model, tranquillyzer cannot load it, or the name cannot be used.
-        OutputError: there is no such folder, it cannot be written, or another library has a row of the name.
+        OutputError: there is no such folder, it is the checkout around it, it cannot be written, or another library
+            has a row of the name.
     """
     record = run.record()
     run.require_success(record)
@@ -58,6 +60,9 @@ def install(run: RunFolder, folder: Path, name: str | None = None) -> Installed:
     if not folder.is_dir():
         what = "is no folder" if folder.exists() else "there is no such folder"
         raise OutputError(f"{folder}: {what}; give the folder models/ of tranquillyzer's checkout")
+    inner = folder / _MODELS
+    if inner.is_dir() and folder.resolve().name != _MODELS:
+        raise OutputError(f"{folder}: tranquillyzer loads models from the folder {_MODELS}/ in it only; give {inner}")
     table = folder / SEQ_ORDERS
     rows = _rows_with(table, library)
     stem = library.model + CRF_SUFFIX if point.hyperparameters.crf_layer else library.model

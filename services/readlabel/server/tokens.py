@@ -60,8 +60,10 @@ class Tokens:
             if self._stamp == (status.st_mtime_ns, status.st_ino):
                 return
             lines = [line.strip() for line in self._path.read_text(encoding="utf-8-sig").splitlines()]
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{self._path}: the token file cannot be read: {error}") from error
+        except OSError as error:
+            raise InputError(f"{self._path}: the token file cannot be read: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
+            raise InputError(f"{self._path}: the token file cannot be read: it is no text") from error
         tokens = [_parse(line) for line in lines if line and not line.startswith("#")]
         sound = tuple(token for token in tokens if token is not None)
         if not sound or len(sound) < len(tokens):

@@ -117,9 +117,11 @@ def model_columns(path: Path) -> list[str]:
     """The models that have a column, whatever stands in it.
 
     Raises:
-        InputError: the file is no table at all.
+        InputError: the file is no such table at all.
     """
-    return [name for name in read_rows(path)[0].cells[1:] if name]
+    header, *rows = read_rows(path)
+    _require_header(path, header, rows)
+    return [name for name in header.cells[1:] if name]
 
 
 def _without_empty_columns(rows: list[Row]) -> list[Row]:
@@ -129,10 +131,14 @@ def _without_empty_columns(rows: list[Row]) -> list[Row]:
 
 def _require_header(path: Path, header: Row, rows: Sequence[Row]) -> None:
     """Raise InputError when the first line is none: all that follows from it would be as many wrong complaints."""
-    first = header.cells[0]
+    first, where = header.cells[0], f"{path}, line {header.line}"
     if first == "parameter":
+        if len(set(header.cells) & set(Hyperparameters.model_fields)) > 1:
+            raise InputError(
+                f"{where}: is headed by hyperparameters; they are the rows, and models the columns: transpose the table"
+            )
         return
-    where, wanted = f"{path}, line {header.line}", f"the first column is headed {first[:60]!r}; it must be 'parameter'"
+    wanted = f"the first column is headed {first[:60]!r}; it must be 'parameter'"
     if header.cells[-1].lower() in STRANDS:
         raise InputError(f"{where}: is a row of libraries; are --training-params and --training-seq-orders swapped?")
     if len(set(header.cells) & set(Hyperparameters.model_fields)) > 1:

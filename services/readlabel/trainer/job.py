@@ -116,6 +116,7 @@ class _Job:
         self._control = control
         self._run_dir = Path(order.run_dir)
         self._begun = time.monotonic()
+        self._trained_before = 0.0
         self._records: Records | None = None
         self._record = RunRecord(run_id=order.spec.run_id, spec=order.spec, state="RUNNING", versions=versions())
         attempt = Attempt(number=order.attempt, threads=order.threads, start_time=utc_now())
@@ -180,10 +181,10 @@ class _Job:
             failure=failure,
             attempts=self._progress.attempts,
             timings=self._record.timings.model_copy(
-                # Earlier attempts' epochs count as well.
+                # Earlier attempts' epochs count as well, in the whole as in the part.
                 update={
                     "train_seconds": self._progress.train_seconds,
-                    "total_seconds": time.monotonic() - self._begun,
+                    "total_seconds": self._trained_before + time.monotonic() - self._begun,
                 }
             ),
             epochs_trained=len(history),
@@ -265,6 +266,7 @@ class _Job:
             "memory_limit": min((known for known in (stored.progress.memory_limit, limit) if known), default=0),
         }
         self._progress = stored.progress.model_copy(update=changes)
+        self._trained_before = stored.progress.train_seconds
         return Checkpoint(self._progress, stored.arrays)
 
     def _tell_started(self, attempt: Attempt) -> None:

@@ -113,7 +113,8 @@ def find_variant(path: Path) -> Variant:
         if len(names) == 1:
             return Variant(path, names[0])
         found = f"{len(names)} of the latter: {', '.join(names)}; give {path}/NAME" if names else "neither"
-        below = sorted({str(inner.parent) for inner in path.glob(f"*/*{_SUFFIX[PARAMS]}")})
+        depths = ("*", "best/*")
+        below = sorted({str(inner.parent) for depth in depths for inner in path.glob(f"{depth}/*{_SUFFIX[PARAMS]}")})
         if below and not names:
             found += f"; did you mean {' or '.join(below[:_SUGGESTED])}?"
         raise InputError(
