@@ -139,6 +139,7 @@ class Caller:
                         answer.cancel()
                         break
         except grpc.RpcError as error:
+            assert parse_status(error).reason or "readlabel" not in path, ("without a reason", error)
             return error.code(), str(error.details())
         return grpc.StatusCode.OK, ""
 

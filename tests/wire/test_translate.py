@@ -23,6 +23,7 @@ from readlabel.messages import (
     Timings,
     TrainingOptions,
 )
+from readlabel.messages.library import CDNA, RESERVED_NAMES
 from readlabel.v1 import hyperparameters_pb2, training_run_pb2, training_service_pb2
 from readlabel.wire import (
     Artifact,
@@ -44,7 +45,9 @@ number = st.floats(allow_nan=False, allow_infinity=False)
 share = st.floats(0, 1)
 amount = st.floats(0, 1e12)
 text = st.text(st.characters(codec="utf-8"), max_size=20)
-name = st.text(string.ascii_letters, min_size=1, max_size=12)
+name = st.text(string.ascii_letters, min_size=1, max_size=12).filter(
+    lambda word: word not in RESERVED_NAMES and word.lower() != CDNA.lower()  # Hypothesis tries words of the code
+)
 time = st.datetimes().map(lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment.year >= 1000 else "")
 state = st.sampled_from(["QUEUED", "RUNNING", "CANCELLING", "SUCCEEDED", "FAILED", "CANCELLED"])
 texts = st.lists(text, max_size=3).map(tuple)

@@ -85,21 +85,26 @@ def test_a_service_killed_in_trainings_gives_the_weights_of_undisturbed_ones(
     rng: random.Random,
     pass_time: Callable[[float], None],
 ) -> None:
-    runs = [make_real_run(seed, 60) for seed in range(1, 5)]
+    runs: list[Any] = []
     names: list[str] = []
-    for kill in range(KILLS + 1):
+    struck = 0
+    while True:
         service = start_service("--devices", "cpu:1", "--threads", "1", scripted=False)
         with service.client() as client:
-            names = names or [run.create(client) for run in runs]
-            unfinished = [name for name in names if client.get(name).state != "SUCCEEDED"]
-            if kill == KILLS:
+            if struck == KILLS:
                 break
-            if unfinished and rng.random() < 0.5:
+            unfinished = [name for name in names if client.get(name).state != "SUCCEEDED"]
+            if not unfinished:
+                runs.append(make_real_run(len(runs) + 1, 60))
+                names.append(runs[-1].create(client))
+                unfinished = names[-1:]
+            if rng.random() < 0.5:
                 known = client.get(unfinished[0]).last_sequence
                 next((event for event in client.watch(unfinished[0], known) if event.epoch is not None), None)
                 pass_time(rng.uniform(0, 2))
             else:
                 pass_time(rng.uniform(0, WHOLE_RUN_SECONDS))
+            struck += client.get(unfinished[0]).state != "SUCCEEDED"  # else it was too late to disturb anything
         service.kill()
         service.processes.wait_for_none()
     with service.client() as client:
@@ -117,12 +122,15 @@ def test_workers_killed_in_trainings_give_the_weights_of_undisturbed_ones(
     rng: random.Random,
     pass_time: Callable[[float], None],
 ) -> None:
-    runs = [make_real_run(seed, 60) for seed in range(11, 15)]
+    runs: list[Any] = []
+    struck = 0
     service = start_service("--devices", "cpu:1", "--threads", "1", scripted=False)
     with service.client() as client:
-        for run in runs:
+        while struck < KILLS:
+            run = make_real_run(11 + len(runs), 60)
+            runs.append(run)
             name, sequence = run.create(client), 0
-            for _ in range(KILLS // len(runs)):
+            while struck < KILLS:
                 for event in client.watch(name, sequence):
                     sequence = event.sequence
                     if event.state_change is not None and event.state_change.state == "RUNNING":
@@ -134,6 +142,7 @@ def test_workers_killed_in_trainings_give_the_weights_of_undisturbed_ones(
                     pass_time(rng.uniform(0, WHOLE_RUN_SECONDS))
                 if client.get(name).state == "SUCCEEDED":
                     break
+                struck += 1
                 for worker in service.processes.workers():
                     worker.kill()
                     worker.wait()
