@@ -138,10 +138,11 @@ class Caller:
                     if number == most or "Watch" in method.name:
                         answer.cancel()
                         break
+            return grpc.StatusCode.OK, ""
         except grpc.RpcError as error:
-            assert parse_status(error).reason or "readlabel" not in path, ("without a reason", error)
-            return error.code(), str(error.details())
-        return grpc.StatusCode.OK, ""
+            refusal = error
+        assert parse_status(refusal).reason or "readlabel" not in path, ("without a reason", refusal)
+        return refusal.code(), str(refusal.details())
 
 
 def check(code: grpc.StatusCode, details: str, sent: Sequence[bytes] = ()) -> None:
