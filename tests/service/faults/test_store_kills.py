@@ -78,7 +78,9 @@ def check_whole(folder: Path) -> dict[str, TrainingRun]:
     blobs = BlobStore(folder, UPLOAD_BYTES)
     with closing(RunStore(folder / "runs.sqlite")) as store:
         runs, cursor = list_runs(store.path, 100_000, None, [], {})
-        assert cursor is None
+        while cursor is not None:
+            page, cursor = list_runs(store.path, 100_000, cursor, [], {})
+            runs += page
     for run in runs:
         needed = [artifact.blob for artifact in run.artifacts]
         if not run.is_outcome:
