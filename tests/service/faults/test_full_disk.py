@@ -11,6 +11,7 @@ import json
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ MIB = 1 << 20
 
 
 def fill(disk: Path, leave: int) -> Path:
-    """Fill a disk but for some bytes; the file that does."""
+    """Fill a disk but for some bytes, whatever a service writes to it meanwhile; the file that does."""
     path = disk / "filler"
-    free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
     with path.open("wb") as handle:
-        os.posix_fallocate(handle.fileno(), 0, max(1, free - leave))
+        while (free := os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize) > leave:
+            with suppress(OSError):  # less is free by now
+                os.posix_fallocate(handle.fileno(), 0, os.fstat(handle.fileno()).st_size + free - leave)
     return path
 
 
