@@ -86,7 +86,7 @@ def test_a_damaged_file_is_left_alone_and_nothing_in_a_pickled_one_runs(tmp_path
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_folder_serves_one_worker_at_a_time_and_is_free_when_it_dies(tmp_path: Path) -> None:
+def test_a_folder_serves_one_worker_at_a_time_and_is_free_and_tidied_when_it_dies(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from readlabel.trainer.checkpoint import CheckpointFolder\n"
         "folder = CheckpointFolder(Path(sys.argv[1]), 'mine'); print('locked', flush=True); sys.stdin.read()"
@@ -95,7 +95,11 @@ def test_a_folder_serves_one_worker_at_a_time_and_is_free_when_it_dies(tmp_path:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"locked\n"
+        half = tmp_path / ".last.npz.a1b2c3.partial"
+        half.write_bytes(b"half of it")
         with pytest.raises(RunFailed, match="another worker is training this run"):
             CheckpointFolder(tmp_path, "mine")
+        assert half.exists(), "its owner may still write it"
         other.kill()
     CheckpointFolder(tmp_path, "mine").close()
+    assert not half.exists()

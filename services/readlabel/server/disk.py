@@ -36,7 +36,12 @@ def telling_of_a_full_disk(folder: Path) -> Iterator[None]:
     except (OSError, sqlite3.Error) as error:
         if not disk_is_full(error):
             raise
-        raise OutputError(f"{folder}: no space left on the device; free some or give another --data-dir") from error
+        raise no_room(folder) from error
+
+
+def no_room(path: Path) -> OutputError:
+    """What a service without room ends with, where no run could be told."""
+    return OutputError(f"{path}: no space left on the device; free some or give another --data-dir")
 
 
 def full_disk(config: ServerConfig) -> Failure:

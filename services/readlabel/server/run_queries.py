@@ -14,7 +14,7 @@ from readlabel.wire import TrainingRun
 
 _FEW = 10_000
 """A condition that fewer runs meet is looked up first; so many are found within milliseconds."""
-_PAGE_CHARACTERS = 3 << 20
+_PAGE_BYTES = 3 << 20
 """The documents of a page, but for the first, are no longer: clients of gRPC take 4 MiB unless they are told more."""
 _QUEUED_SINCE = """
     SELECT json_extract(events.document, '$.event_time') FROM events
@@ -89,11 +89,11 @@ def list_runs(
             (*values, size + 1),
         ).fetchall()
         runs: list[TrainingRun] = []
-        left = _PAGE_CHARACTERS
+        left = _PAGE_BYTES
         for row in numbers[:size]:
             query = "SELECT json_remove(document, '$.record') FROM runs WHERE number = ?"
             document = db.execute(query, row).fetchone()[0]
-            left -= len(document)
+            left -= len(document.encode())
             if runs and left < 0:
                 break
             runs.append(TrainingRun.model_validate_json(document))

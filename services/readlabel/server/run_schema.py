@@ -13,7 +13,8 @@ from contextlib import closing
 from pathlib import Path
 
 from readlabel.artifacts.atomic import no_space_left
-from readlabel.messages import OutputError, StoreError
+from readlabel.messages import StoreError
+from readlabel.server.disk import no_room
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ def open_store(path: Path) -> sqlite3.Connection:
             db.executescript(f"BEGIN IMMEDIATE; {''.join(_LAYOUTS[version:])} {marks} COMMIT;")
     except sqlite3.Error as error:
         if no_space_left(path.parent):
-            raise _no_room(path) from error
+            raise no_room(path) from error
         raise StoreError(f"{path}: the run store cannot be opened: {error}") from error
     return db
 
@@ -111,7 +112,7 @@ def _version_of(path: Path) -> int:
             damage = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     except (sqlite3.Error, UnicodeDecodeError) as error:
         if no_space_left(path.parent):
-            raise _no_room(path) from error
+            raise no_room(path) from error
         raise damaged(path, str(error)) from error
     if (application, version, tables) == (0, 0, 0):  # left by a service that was killed in its first moment
         return 0
@@ -125,10 +126,6 @@ def _version_of(path: Path) -> int:
     if damage != "ok":
         raise damaged(path, damage)
     return version
-
-
-def _no_room(path: Path) -> OutputError:
-    return OutputError(f"{path}: no space left on the device; free some or give another --data-dir")
 
 
 def damaged(path: Path, why: str) -> StoreError:

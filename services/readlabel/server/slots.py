@@ -163,6 +163,10 @@ class SlotRunner:
             failure = Failure(reason="WORKER_LOST", message=str(error))
             with self._blobs.adoption() as adopt:
                 self._desk.lost(run_id, failure, await self._harvest(run_id, (LOG,), worker_log, adopt))
+        except Exception:  # such as a full disk under the run store
+            if worker is not None:  # killed while it stores its state, it would leave half of a file there
+                await worker.end(self._config.grace_seconds)
+            raise
         finally:
             if worker is not None:
                 await worker.end(0)

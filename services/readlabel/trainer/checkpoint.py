@@ -115,6 +115,8 @@ class CheckpointFolder:
             raise FolderInUse(
                 "INTERNAL", f"{folder}: another worker is training this run with these checkpoints; let it end first"
             ) from error
+        for half in folder.glob(".*.partial"):  # of a worker that was killed while it wrote; no other writes here
+            half.unlink(missing_ok=True)
         if copy is not None and not (folder / _LAST).exists():
             copy.fetch(folder)
 
